@@ -1,0 +1,1 @@
+"""Text-line collections: readers, text, checking, batches and rendered lines."""

@@ -1,0 +1,154 @@
+"""One text line, its exact glyph boxes if they are known, and a collection of lines.
+
+These are the values that every reader makes and every later stage takes. They hold no pixels:
+an image is read when it is needed (`typica.lines.images`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+__all__ = ["SPACE", "SPLITS", "Box", "Glyph", "Line", "LineCollection", "Problem", "Split"]
+
+SPACE = " "
+"""The symbol of a word space in `Line.symbols`, whatever stood for it in the file."""
+
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Box:
+    """An upright rectangle in pixels of an image, origin at the top left.
+
+    `right` and `bottom` are exclusive: a box of one pixel has `right - left == 1`.
+    """
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def width(self) -> float:
+        return max(0.0, self.right - self.left)
+
+    @property
+    def height(self) -> float:
+        return max(0.0, self.bottom - self.top)
+
+    @property
+    def area(self) -> float:
+        return self.width * self.height
+
+    def intersection_over_union(self, other: Box) -> float:
+        """Intersection over union (Jaccard index) with another box, between 0 and 1."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        if width <= 0 or height <= 0:
+            return 0.0
+        shared = width * height
+        return shared / (self.area + other.area - shared)
+
+
+@dataclass(frozen=True)
+class Glyph:
+    """The true place of one symbol on a line: known only for rendered lines.
+
+    `box` is the tight box of the glyph's ink, in pixels of the line image.
+    """
+
+    symbol: str
+    box: Box
+
+
+@dataclass(frozen=True)
+class Line:
+    """One text line: where its picture is, and what is known of its text.
+
+    Arguments:
+        id: Unique in its collection, without extension, with forward slashes.
+        path: The image file. A line image, or the page image if `polygon` is given.
+        symbols: The text as grapheme clusters, `SPACE` for a word space; None if unknown.
+        split: Which part of the collection it belongs to.
+        document: The document (book, manuscript, page group) that it comes from.
+        polygon: The outline of the line on the page image, in page pixels; None if `path` is
+            the picture of the line alone.
+        glyphs: The true glyph boxes, in reading order; empty if unknown.
+    """
+
+    id: str
+    path: Path
+    symbols: tuple[str, ...] | None
+    split: Split = "train"
+    document: str = ""
+    polygon: tuple[tuple[float, float], ...] | None = None
+    glyphs: tuple[Glyph, ...] = ()
+
+    @property
+    def text(self) -> str | None:
+        """The transcription as one string; None if unknown."""
+        return None if self.symbols is None else "".join(self.symbols)
+
+    @property
+    def letters(self) -> tuple[str, ...]:
+        """The symbols without word spaces: what the sprites stand for. Empty if unknown."""
+        return tuple(s for s in self.symbols or () if s != SPACE)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that was set aside or looks wrong, for a person to read.
+
+    Arguments:
+        file: The file at fault.
+        message: What is wrong.
+        remedy: What to do about it.
+        line: The id of the line, if one line is at fault.
+        fatal: True if the line (or file) was set aside, False for a warning.
+    """
+
+    file: Path
+    message: str
+    remedy: str
+    line: str | None = None
+    fatal: bool = True
+
+    def __str__(self) -> str:
+        where = f"{self.file} (line {self.line})" if self.line else f"{self.file}"
+        return f"{where}: {self.message}. {self.remedy}"
+
+
+@dataclass(frozen=True)
+class LineCollection:
+    """The usable lines of one data set, in a fixed order, and what was set aside."""
+
+    root: Path
+    lines: tuple[Line, ...]
+    problems: tuple[Problem, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def __iter__(self) -> Iterator[Line]:
+        return iter(self.lines)
+
+    def where(self, keep: Callable[[Line], bool]) -> LineCollection:
+        """The same collection with only the lines for which `keep(line)` is true."""
+        return replace(self, lines=tuple(line for line in self.lines if keep(line)))
+
+    def part(self, split: str) -> LineCollection:
+        """The lines of one split (`train`, `val`, `test`), or of `all`."""
+        return self if split == "all" else self.where(lambda line: line.split == split)
+
+    def alphabet(self) -> tuple[str, ...]:
+        """The distinct letters (no word space) of these lines, sorted by code point."""
+        return alphabet_of(self.lines)
+
+
+def alphabet_of(lines: Iterable[Line]) -> tuple[str, ...]:
+    """The distinct letters (no word space) of some lines, sorted by code point."""
+    return tuple(sorted({letter for line in lines for letter in line.letters}))
