@@ -1,0 +1,21 @@
+"""What the tests share: the folder of real lines, if there is one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder with real collections, or skip: they are not part of the project."""
+    given = os.environ.get("TYPICA_DATA")
+    folder = Path(given) if given else Path(__file__).parents[2] / "shared" / "data"
+    if not (folder / "lines").is_dir():
+        pytest.skip("no real data here: set TYPICA_DATA to a folder that holds lines/")
+    return folder
