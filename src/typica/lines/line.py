@@ -78,6 +78,7 @@ class Line:
         polygon: The outline of the line on the page image, in page pixels; None if `path` is
             the picture of the line alone.
         glyphs: The true glyph boxes, in reading order; empty if unknown.
+        margin: By how many page pixels `polygon` is widened when the line is cut out.
     """
 
     id: str
@@ -87,6 +88,7 @@ class Line:
     document: str = ""
     polygon: tuple[tuple[float, float], ...] | None = None
     glyphs: tuple[Glyph, ...] = ()
+    margin: float = 0.0
 
     @property
     def text(self) -> str | None:

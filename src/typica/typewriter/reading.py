@@ -25,6 +25,8 @@ class PlacedGlyph:
         scale: Size relative to the sprite's native size (1 = as drawn in the alphabet).
         colour: Mean red, green, blue, each between 0 and 1.
         space_before: True if a word space separates it from the glyph before it.
+        placements: How many sprites were drawn for it: 1, or more if the decoding merged
+            repeats of one sprite that stand side by side.
     """
 
     symbol: str
@@ -34,6 +36,7 @@ class PlacedGlyph:
     scale: float
     colour: tuple[float, float, float]
     space_before: bool = False
+    placements: int = 1
 
 
 @dataclass(frozen=True)

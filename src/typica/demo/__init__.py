@@ -1,0 +1,1 @@
+"""The demo: a text, a font and the lines rendered from them."""

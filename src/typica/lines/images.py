@@ -1,0 +1,298 @@
+"""The pixels of text lines: reading, cutting out of a page, resizing, the colour of the paper.
+
+All pictures are arrays of bytes, `(height, width, 3)`, red green blue, between 0 and 255.
+"""
+
+from __future__ import annotations
+
+import functools
+import struct
+import warnings
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from ..errors import DataError
+from .line import Line
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "MAX_PIXELS",
+    "image_size",
+    "line_image",
+    "paper_colour",
+    "read_image",
+    "resize_line",
+    "resized_width",
+]
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".jp2", ".ppm")
+"""File name endings that count as an image, the preferred one first."""
+
+MAX_PIXELS = 178_000_000
+"""The largest image that is opened: more is a decompression bomb, or needs cutting up first."""
+
+# Only formats that Pillow reads by itself: some others start outside programs.
+_FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "JPEG2000", "PPM")
+_BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, IndexError)
+_ORIENTATION = 0x0112
+_SAMPLE = 1 << 16
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height of an image, from its header alone.
+
+    Arguments:
+        path: The image file.
+
+    Returns:
+        Width and height in pixels, as `read_image` would return it (turned upright).
+
+    Raises:
+        DataError: If the file is missing, no image that can be read, or too large.
+    """
+    with _open(path) as image:
+        width, height = image.size
+        # Pillow turns a TIFF by itself; asking a PNG for a late EXIF block would decode it all.
+        upright = image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info)
+        turned = not upright and _orientation(image) >= 5
+    return (height, width) if turned else (width, height)
+
+
+def read_image(
+    path: Path, polygon: Sequence[tuple[float, float]] | None = None, margin: float = 0.0
+) -> np.ndarray:
+    """Read an image, or cut a polygon out of it.
+
+    Transparent parts, and what lies outside the polygon, get the colour of the paper. An EXIF
+    orientation is applied; 16-bit, palette, grey and CMYK pictures become red, green, blue.
+
+    Arguments:
+        path: The image file.
+        polygon: Corner points `(x, y)` in pixels, origin at the top left; None for all.
+        margin: By how many pixels the polygon is widened on every side.
+
+    Returns:
+        Bytes with shape `(height, width, 3)`.
+
+    Raises:
+        DataError: If the file cannot be decoded, is too large, or the polygon misses it.
+    """
+    if polygon is None:
+        return _decode(path)
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise _missing(path, error) from error
+    return _cut(_page(path, state.st_mtime_ns, state.st_size), polygon, margin, path)
+
+
+def line_image(line: Line) -> np.ndarray:
+    """The picture of one line, cut out of its page if it lies on one.
+
+    Arguments:
+        line: The line.
+
+    Returns:
+        Bytes with shape `(height, width, 3)`.
+
+    Raises:
+        DataError: If the image cannot be decoded.
+    """
+    return read_image(line.path, line.polygon, line.margin)
+
+
+def resized_width(width: int, height: int, target: int) -> int:
+    """The width of a line, in pixels, once its height is brought to `target`; at least 1."""
+    return max(1, round(width * target / height))
+
+
+def resize_line(image: np.ndarray, height: int) -> np.ndarray:
+    """Bring a line to a height, antialiased, keeping its proportions.
+
+    Arguments:
+        image: Bytes with shape `(h, w, 3)`.
+        height: The new height in pixels.
+
+    Returns:
+        Bytes with shape `(height, max(1, round(w * height / h)), 3)`.
+    """
+    old_height, old_width = image.shape[:2]
+    width = resized_width(old_width, old_height, height)
+    if (old_height, old_width) == (height, width):
+        return np.ascontiguousarray(image)
+    picture = Image.fromarray(np.ascontiguousarray(image))
+    return np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC))
+
+
+def paper_colour(image: np.ndarray) -> np.ndarray:
+    """The colour of the paper of a line: what most of it has where there is no ink.
+
+    The darkest quarter, which holds the ink, is left out; the median of the rest is the paper.
+    It stays right while ink covers less than about half of the line, and for light ink on a
+    dark ground.
+
+    Arguments:
+        image: Bytes with shape `(..., 3)`.
+
+    Returns:
+        Red, green and blue with shape `(3,)`, floats between 0 and 1. White if there is no pixel.
+    """
+    pixels = image.reshape(-1, 3)
+    if not len(pixels):
+        return np.ones(3)
+    pixels = pixels[:: max(1, len(pixels) // _SAMPLE)]
+    light = pixels.astype(np.int32) @ np.array([299, 587, 114])
+    threshold = np.partition(light, len(light) // 4)[len(light) // 4]
+    return np.median(pixels[light >= threshold], axis=0) / 255.0
+
+
+def _missing(path: Path, error: OSError) -> DataError:
+    return DataError(
+        f"{path}: cannot be opened ({error.strerror or error}). "
+        "Check that the image is there and may be read."
+    )
+
+
+def _open(path: Path) -> Image.Image:
+    """Open an image without decoding it."""
+    try:
+        with warnings.catch_warnings():
+            # Pages of 90 to 178 million pixels are real; what is larger is refused below. Odd
+            # metadata is no concern of ours.
+            warnings.simplefilter("ignore")
+            image = Image.open(path, formats=_FORMATS)
+    except Image.DecompressionBombError as error:
+        raise _too_large(path) from error
+    except Image.UnidentifiedImageError as error:
+        raise DataError(
+            f"{path}: not an image that can be read. Save it as PNG, JPEG or TIFF."
+        ) from error
+    except FileNotFoundError as error:
+        raise _missing(path, error) from error
+    except _BROKEN as error:
+        raise _damaged(path, error) from error
+    width, height = image.size
+    if width < 1 or height < 1:
+        image.close()
+        raise DataError(f"{path}: an image without pixels. Export it again.")
+    if width * height > MAX_PIXELS:
+        image.close()
+        raise _too_large(path)
+    return image
+
+
+def _too_large(path: Path) -> DataError:
+    return DataError(
+        f"{path}: more than {MAX_PIXELS // 1_000_000} million pixels. "
+        "Make it smaller, or cut it into parts."
+    )
+
+
+def _damaged(path: Path, error: BaseException) -> DataError:
+    return DataError(f"{path}: a damaged image ({error}). Export or copy it again.")
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 if there is none or it cannot be read."""
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except (*_BROKEN, TypeError, KeyError):
+        return 1
+
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def _decode(path: Path) -> np.ndarray:
+    """All pixels of an image file, upright, over the colour of its paper."""
+    with _open(path) as image, warnings.catch_warnings():
+        # Odd metadata is no concern of ours.
+        warnings.simplefilter("ignore")
+        try:
+            image.load()
+            turn = _TURNS.get(_orientation(image))
+            upright = image.transpose(turn) if turn is not None else image
+            return _to_bytes(upright)
+        except Image.DecompressionBombError as error:
+            raise _too_large(path) from error
+        except (*_BROKEN, TypeError, KeyError, MemoryError) as error:
+            raise _damaged(path, error) from error
+
+
+def _to_bytes(image: Image.Image) -> np.ndarray:
+    """A decoded picture of any mode as bytes with shape `(height, width, 3)`."""
+    if image.mode.startswith(("I", "F")):
+        values = np.nan_to_num(np.asarray(image, dtype=np.float32))
+        # Floats up to 1, 16-bit integers, or bytes in a wider type.
+        top = float(values.max(initial=0.0))
+        if image.mode == "F":
+            scale = 255.0 if top <= 1.0 else 1.0 if top <= 255.0 else 255.0 / 65535.0
+        else:
+            scale = 255.0 / 65535.0 if image.mode != "I" or top > 255.0 else 1.0
+        grey = np.clip(values * scale + 0.5, 0, 255).astype(np.uint8)
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    if image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info:
+        pixels = np.asarray(image.convert("RGBA"))
+        alpha = pixels[:, :, 3:].astype(np.float32) / 255.0
+        if (alpha < 1).any():
+            paper = paper_colour(pixels[pixels[:, :, 3] > 127][:, :3]) * 255.0
+            mixed = pixels[:, :, :3] * alpha + paper.astype(np.float32) * (1 - alpha)
+            return (mixed + 0.5).astype(np.uint8)
+        return np.ascontiguousarray(pixels[:, :, :3])
+    return np.array(image.convert("RGB"))
+
+
+@functools.lru_cache(maxsize=1)
+def _page(path: Path, mtime: int, size: int) -> np.ndarray:
+    """The last page: its lines are usually asked for one after the other."""
+    del mtime, size  # part of the key only
+    page = _decode(path)
+    page.flags.writeable = False
+    return page
+
+
+def _cut(
+    page: np.ndarray, polygon: Sequence[tuple[float, float]], margin: float, path: Path
+) -> np.ndarray:
+    """Cut a polygon, widened by `margin` pixels, out of a page."""
+    corners = np.asarray(polygon, dtype=np.float64)
+    if corners.ndim != 2 or corners.shape[1] != 2 or len(corners) < 3:
+        raise DataError(f"{path}: a polygon needs at least three points. Correct the outline.")
+    if not np.isfinite(corners).all():
+        raise DataError(f"{path}: a polygon has a point that is no number. Correct the outline.")
+    height, width = page.shape[:2]
+    low = np.floor(corners.min(axis=0) - margin)
+    # The end is exclusive; a polygon that is a mere line still has one pixel.
+    high = np.maximum(np.ceil(corners.max(axis=0) + margin), low + 1)
+    left, top = (int(value) for value in np.clip(low, 0, (width, height)))
+    right, bottom = (int(value) for value in np.clip(high, 0, (width, height)))
+    if right <= left or bottom <= top:
+        raise DataError(
+            f"{path}: the outline of a line lies outside the page ({width} x {height} pixels). "
+            "Check that the outline belongs to this image."
+        )
+    piece = page[top:bottom, left:right].copy()
+    mask = Image.new("1", (right - left, bottom - top))
+    pen = ImageDraw.Draw(mask)
+    points = [(float(x), float(y)) for x, y in corners - (left, top)]
+    pen.polygon(points, fill=1, outline=1)
+    if margin >= 0.5:
+        # A thick outline widens the polygon evenly, wherever it turns.
+        pen.line([*points, *points[:2]], fill=1, width=round(2 * margin), joint="curve")
+    inside = np.asarray(mask)
+    if not inside.any():
+        return piece
+    piece[~inside] = np.round(paper_colour(piece[inside]) * 255.0).astype(np.uint8)
+    return piece

@@ -1,0 +1,1 @@
+"""Readers of text-line collections, one module per format."""

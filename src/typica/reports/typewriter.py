@@ -1,0 +1,390 @@
+r"""The report of a typewriter run: everything it shows comes in, it only lays out.
+
+The page holds the alphabet that was learned, sample and worst lines beside what the typewriter
+made of them, what it confused, and how the training went.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..lines.line import SPACE, Problem
+from ..typewriter.reading import PlacedGlyph
+from .page import ink_data_uri, picture_data_uri, render_page, write_page
+from .plots import Series, line_plot
+from .wording import alphabetical, code_points, decimals, names, percent, shown
+
+__all__ = [
+    "Confusion", "Curve", "DocumentScore", "LineCard", "SpriteCard", "TypewriterReport",
+    "render_typewriter_report", "write_typewriter_report",
+]
+
+RARE = 5
+"""A letter seen fewer times than this in the training text is flagged: its sprite is a guess."""
+WEAK = 0.6
+"""A sprite placed with a lower mean confidence than this is flagged."""
+MOST_BYTES = 8_000_000
+"""The size that a page should stay under: it goes by mail."""
+PICTURE_SIZES = ((128, 84), (96, 78), (64, 65), (48, 50))
+"""(greatest height of a line picture in pixels, WebP quality), tried until the page fits."""
+LINE_WIDTH, LINE_HEIGHT, LINE_LOWEST, GAP = 1010, 88, 44, 7
+"""How large a line is shown, in CSS pixels: to this width, but neither higher nor lower."""
+
+
+@dataclass(frozen=True)
+class SpriteCard:
+    """One sprite of the alphabet.
+
+    Arguments:
+        symbol: The character that it stands for; empty if nothing is known (unsupervised).
+        image: Its opacity, float (h, w), 0 = paper, 1 = ink.
+        colour: Its mean red, green, blue as placed, each between 0 and 1.
+        train_count: Times the character occurs in the training text; None without a text.
+        placed_count: Times it was placed on the lines of this report's evaluation.
+        confidence: Mean confidence of its placements, between 0 and 1; None if never placed.
+        cer: Share of this letter's occurrences that were misread; None if unknown.
+        scale: Mean size at which it was placed (1 = as drawn); None if never placed.
+        note: A remark for the reader.
+        sprite: The index that `PlacedGlyph.sprite` names it by; None: its place in the report.
+    """
+
+    symbol: str
+    image: np.ndarray
+    colour: tuple[float, float, float]
+    train_count: int | None
+    placed_count: int
+    confidence: float | None
+    cer: float | None = None
+    scale: float | None = None
+    note: str = ""
+    sprite: int | None = None
+
+
+@dataclass(frozen=True)
+class LineCard:
+    """One line as given and as the typewriter made it.
+
+    Arguments:
+        id: The id of the line.
+        truth: Its transcription; None if unknown.
+        read: What was read.
+        cer: Character error rate of this line, a fraction; None if unknown.
+        reconstruction: Mean squared error per pixel and channel; None if unknown.
+        original: The line, uint8 (h, w, 3).
+        reconstruction_image: Its reconstruction, the same shape.
+        segmentation: Its sprites, each in a colour of its own, the same shape.
+        glyphs: What was placed, boxes in pixels of `original`.
+        edits: Aligned pairs (truth, read) in reading order, None or an empty string where one
+            side has nothing; word spaces may be left out.
+    """
+
+    id: str
+    truth: str | None
+    read: str
+    cer: float | None
+    reconstruction: float | None
+    original: np.ndarray
+    reconstruction_image: np.ndarray
+    segmentation: np.ndarray
+    glyphs: tuple[PlacedGlyph, ...] = ()
+    edits: tuple[tuple[str | None, str | None], ...] = ()
+
+    def __post_init__(self) -> None:
+        shapes = {self.original.shape, self.reconstruction_image.shape, self.segmentation.shape}
+        if len(shapes) > 1:
+            raise ValueError(f"line {self.id}: its three pictures differ in size: {shapes}")
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """How often one letter was read as another; None or an empty string for nothing."""
+
+    truth: str | None
+    read: str | None
+    count: int
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One measured value over the training.
+
+    Arguments:
+        name: What it is called in the legend, such as `train`.
+        steps: The training steps at which it was measured.
+        values: Its values, as many as `steps`.
+        panel: The plot it belongs to, such as `CTC loss`; empty: a plot of its own.
+        log: True for a logarithmic axis (if any curve of the panel says so).
+        percent: True if the values are fractions to be written as percentages.
+    """
+
+    name: str
+    steps: tuple[float, ...]
+    values: tuple[float, ...]
+    panel: str = ""
+    log: bool = False
+    percent: bool = False
+
+
+@dataclass(frozen=True)
+class DocumentScore:
+    """The result on one document: number of lines, error rate and reconstruction error."""
+
+    name: str
+    lines: int
+    cer: float | None = None
+    reconstruction: float | None = None
+
+
+@dataclass(frozen=True)
+class TypewriterReport:
+    """All that the page of a run shows. What is None or empty is said to be missing.
+
+    Arguments:
+        title: The name of the collection.
+        sprites: The alphabet.
+        description: A sentence on the collection and the run.
+        supervised: True if the typewriter learned from transcriptions.
+        split: The part of the collection that was evaluated.
+        line_count: How many lines were evaluated.
+        cer: Character error rate, a fraction, word spaces ignored; with its interval
+            `cer_low` to `cer_high`.
+        reconstruction: Mean squared error per pixel and channel, images in [0, 1].
+        placements: Sprites placed per character of the transcription (1 is right).
+        localisation: Share of glyphs found with IoU > 0.5, where true boxes are known.
+        minutes: Minutes of training.
+        steps: Training steps.
+        hardware: What it was trained on.
+        lines: Sample lines.
+        worst: The worst lines, the worst first.
+        confusions: Confusions, in the order to be shown.
+        curves: What was measured during training.
+        documents: Results by document.
+        settings: (option, value) pairs.
+        problems: What was set aside or looks wrong in the data.
+        commands: The commands that repeat this.
+        version: The program and its version, such as `typica 0.1.0`.
+        date: When the report was made.
+    """
+
+    title: str
+    sprites: tuple[SpriteCard, ...]
+    description: str = ""
+    supervised: bool = True
+    split: str = "test"
+    line_count: int = 0
+    cer: float | None = None
+    cer_low: float | None = None
+    cer_high: float | None = None
+    reconstruction: float | None = None
+    placements: float | None = None
+    localisation: float | None = None
+    minutes: float | None = None
+    steps: int | None = None
+    hardware: str = ""
+    lines: tuple[LineCard, ...] = ()
+    worst: tuple[LineCard, ...] = ()
+    confusions: tuple[Confusion, ...] = ()
+    curves: tuple[Curve, ...] = ()
+    documents: tuple[DocumentScore, ...] = ()
+    settings: tuple[tuple[str, str], ...] = ()
+    problems: tuple[Problem, ...] = ()
+    commands: tuple[str, ...] = ()
+    version: str = "typica"
+    date: str = ""
+
+
+def write_typewriter_report(report: TypewriterReport, path: Path) -> Path:
+    r"""Write the page of a typewriter run: one file, which fetches nothing.
+
+    Arguments:
+        report: What to show.
+        path: The file to write, usually `report.html`; written in one step.
+
+    Returns:
+        The path.
+
+    Raises:
+        DataError: If the file cannot be written there.
+        ValueError: If a picture has the wrong type or shape.
+    """
+    return write_page(render_typewriter_report(report), path)
+
+
+def render_typewriter_report(report: TypewriterReport) -> str:
+    r"""Lay out the page of a typewriter run.
+
+    Arguments:
+        report: What to show.
+
+    Returns:
+        The page; line pictures are reduced as far as needed to keep it under `MOST_BYTES`.
+
+    Raises:
+        ValueError: If a picture has the wrong type or shape.
+    """
+    cards = sprite_views(report.sprites)
+    fixed = {
+        "report": report,
+        "sprites": cards,
+        "flags": flag_counts(cards),
+        "plots": plot_views(report.curves),
+        "confusions": confusion_views(report.confusions, cards),
+        "rare": RARE, "weak": WEAK,
+        "percent": percent, "fixed": decimals,
+    }
+    text = ""
+    for height, quality in PICTURE_SIZES:
+        lines = [line_view(f"line-{i}", card, height, quality)
+                 for i, card in enumerate(report.lines)]
+        worst = [line_view(f"worst-{i}", card, height, quality)
+                 for i, card in enumerate(report.worst)]
+        values = {**fixed, "lines": lines, "worst": worst}
+        text = render_page("typewriter.html", values, script="typewriter.js")
+        if len(text.encode("utf-8")) < MOST_BYTES:
+            break
+    return text
+
+
+def sprite_views(sprites: Sequence[SpriteCard]) -> list[dict[str, Any]]:
+    r"""What the template shows of each sprite, in alphabetical order."""
+    views = []
+    for place, card in enumerate(sprites):
+        index = place if card.sprite is None else card.sprite
+        flags = []
+        if card.train_count is not None and card.train_count < RARE:
+            flags.append(("rare", "absent from the training text" if card.train_count == 0 else
+                          f"rare: {card.train_count} in the training text"))
+        if card.placed_count == 0:
+            flags.append(("unused", "never placed"))
+        elif card.confidence is not None and card.confidence < WEAK:
+            flags.append(("weak", "placed with low confidence"))
+        views.append({
+            "card": card, "index": index, "flags": flags,
+            "shown": shown(card.symbol) or f"no. {index + 1}",
+            "named": bool(card.symbol),
+            "codes": code_points(card.symbol), "name": names(card.symbol),
+            "frequency": card.placed_count if card.train_count is None else card.train_count,
+            "image": ink_data_uri(card.image, enlarge=3),
+            "thumb": ink_data_uri(card.image),
+            "sure": 100 * min(1.0, max(0.0, card.confidence or 0.0)),
+            "width": 2 * card.image.shape[1], "height": 2 * card.image.shape[0],
+            "colour": "#" + "".join(f"{round(255 * min(1, max(0, c))):02x}" for c in card.colour),
+        })
+    views.sort(key=lambda view: (*alphabetical(view["card"].symbol), view["index"]))
+    return views
+
+
+def flag_counts(cards: Sequence[dict[str, Any]]) -> dict[str, int]:
+    r"""How many sprites carry each flag."""
+    kinds = [kind for card in cards for kind, _ in card["flags"]]
+    return {kind: kinds.count(kind) for kind in ("rare", "weak", "unused")}
+
+
+def confusion_views(
+    confusions: Sequence[Confusion], cards: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    r"""What the template shows of each confusion: both letters, their sprites, a bar."""
+    by_symbol: dict[str, str] = {}
+    for card in cards:
+        by_symbol.setdefault(card["card"].symbol, card["thumb"])
+    most = max((one.count for one in confusions), default=1) or 1
+    views = []
+    for one in confusions:
+        both = (one.truth or "", one.read or "")
+        views.append({
+            "truth": shown(both[0]), "read": shown(both[1]), "count": one.count,
+            "share": 100 * one.count / most,
+            "codes": [code_points(symbol) for symbol in both],
+            "images": [by_symbol.get(symbol) for symbol in both],
+        })
+    return views
+
+
+def plot_views(curves: Sequence[Curve]) -> list[dict[str, Any]]:
+    r"""The plots: one for every panel, in order of first appearance."""
+    panels: dict[str, list[Curve]] = {}
+    for one in curves:
+        panels.setdefault(one.panel or one.name, []).append(one)
+    # The same name has the same colour in every plot.
+    styles = {name: style for style, name in enumerate(dict.fromkeys(c.name for c in curves))}
+    return [
+        {"title": title, "log": any(one.log for one in group), "svg": line_plot(
+            [Series(one.name, one.steps, one.values, styles[one.name]) for one in group], title,
+            log=any(one.log for one in group), percent=any(one.percent for one in group))}
+        for title, group in panels.items()
+    ]
+
+
+def line_view(anchor: str, card: LineCard, height: int, quality: int) -> dict[str, Any]:
+    r"""What the template shows of one line: pictures, glyph boxes, texts with differences."""
+    high, wide = card.original.shape[:2]
+    scale = min(LINE_HEIGHT / high, max(LINE_WIDTH / wide, LINE_LOWEST / high))
+    gap = GAP / scale
+    pictures = (("original", card.original), ("reconstruction", card.reconstruction_image),
+                ("segmentation", card.segmentation))
+    rows = [
+        {"name": name, "top": round(row * (high + gap), 2),
+         "uri": picture_data_uri(picture, max_height=height, quality=quality)}
+        for row, (name, picture) in enumerate(pictures)
+    ]
+    edits = [(truth or "", read or "") for truth, read in card.edits]
+    pairs = [pair for pair in edits if pair[1] not in ("", SPACE)]
+    # Only if the aligned letters are these very glyphs can a glyph be said to be misread.
+    same = [read for _, read in pairs] == [glyph.symbol for glyph in card.glyphs]
+    glyphs = [
+        {"glyph": glyph, "shown": shown(glyph.symbol) or f"no. {glyph.sprite + 1}",
+         "truth": shown(pairs[i][0]) if same else None,
+         "wrong": same and pairs[i][0] != pairs[i][1]}
+        for i, glyph in enumerate(card.glyphs)
+    ]
+    return {
+        "anchor": anchor, "card": card, "rows": rows, "glyphs": glyphs,
+        "width": wide, "height": high, "tall": round(3 * high + 2 * gap, 2),
+        "css_width": round(scale * wide), "css_gap": GAP,
+        "truth": list(marked(card.truth or "", edits, 0)),
+        "read": list(marked(card.read, edits, 1)),
+    }
+
+
+def marked(
+    text: str, edits: Sequence[tuple[str, str]], side: int
+) -> Iterator[tuple[str, str, str]]:
+    r"""Cut a text into stretches that agree with the other side and pieces that do not.
+
+    Arguments:
+        text: The whole text, with its word spaces.
+        edits: Aligned pairs (truth, read); word spaces may be missing from them.
+        side: 0 to mark the truth, 1 to mark the reading.
+
+    Yields:
+        (kind, piece, other): kind `same`, `differs`, or `gap` (nothing on this side); `other`
+        is what the other side has. Without pairs, or where they do not spell the text, the
+        whole text is one stretch.
+    """
+    spelled = "".join(pair[side] for pair in edits).replace(SPACE, "")
+    if not edits or spelled != text.replace(SPACE, ""):
+        yield "same", text, ""
+        return
+    position, agreed = 0, ""
+    for pair in edits:
+        own, other = pair[side], pair[1 - side]
+        while own and own != SPACE and text.startswith(SPACE, position):
+            agreed, position = agreed + SPACE, position + 1
+        if own == SPACE and not text.startswith(SPACE, position):
+            continue
+        position += len(own)
+        if own == other:
+            agreed += own
+            continue
+        if agreed:
+            yield "same", agreed, ""
+        agreed = ""
+        yield ("differs" if own else "gap"), own, shown(other)
+    agreed += text[position:]
+    if agreed:
+        yield "same", agreed, ""

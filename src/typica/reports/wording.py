@@ -1,0 +1,51 @@
+r"""How a report writes numbers and symbols: briefly, and so that every symbol can be seen."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from ..lines.line import SPACE
+
+__all__ = ["alphabetical", "code_points", "decimals", "names", "percent", "shown"]
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    r"""Write a fraction as a percentage; a small one gets another digit; no line break."""
+    if value is None or value != value:
+        return "–"
+    return f"{100 * value:.{digits + (0 < abs(value) < 0.01)}f}\u00a0%"
+
+
+def decimals(value: float | None, digits: int = 2) -> str:
+    r"""Write a number with fixed decimals, or a dash."""
+    return "–" if value is None or value != value else f"{value:.{digits}f}"
+
+
+def shown(symbol: str) -> str:
+    r"""A symbol that can be seen: a mark without its letter gets a circle to sit on."""
+    if symbol == SPACE:
+        return "␣"
+    if symbol and unicodedata.category(symbol[0]).startswith("M"):
+        return "◌" + symbol
+    return symbol
+
+
+def code_points(symbol: str) -> str:
+    r"""The code points of a symbol, such as `U+0065 U+0303`."""
+    return " ".join(f"U+{ord(character):04X}" for character in symbol)
+
+
+def names(symbol: str) -> str:
+    r"""The Unicode names of a symbol, in small letters."""
+    return " + ".join(
+        unicodedata.name(c, "private use" if unicodedata.category(c) == "Co" else "no name").lower()
+        for c in symbol
+    )
+
+
+def alphabetical(symbol: str) -> tuple[int, str, str, str]:
+    r"""A key that sorts as a reader expects: letters (a A ä b ſ after s), digits, the rest."""
+    base = unicodedata.normalize("NFKD", symbol)
+    first = unicodedata.category(base[0])[0] if base else "Z"
+    plain = "".join(c for c in base if not unicodedata.combining(c))
+    return "LMN".find(first) % 4, plain.casefold(), plain.swapcase(), symbol

@@ -1,0 +1,151 @@
+"""A run folder: what a training leaves behind, readable without the data.
+
+    config.json           the resolved configuration, the alphabet, versions, hardware
+    model.safetensors     the weights, with the same description in the file's metadata
+    log.jsonl             one row of numbers every few steps
+    checkpoint.safetensors   everything that an exact continuation needs
+    samples/, evaluation/, report/   made from the model afterwards
+
+Every file is written aside and renamed, so a kill leaves the old or the new one, never half.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from .errors import RunError
+from .files import atomic_path, write_json, write_text
+
+__all__ = ["FORMAT", "Run", "load_tensors", "save_tensors"]
+
+FORMAT = 1
+"""Version of the run folder; raised when an older program could not read a newer folder."""
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
+    """Write tensors as safetensors, with `about` as JSON in the metadata, in one step."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with atomic_path(path) as aside:
+        save_file(plain, aside, {"typica": json.dumps(about, ensure_ascii=False)})
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `save_tensors` wrote.
+
+    Raises:
+        RunError: If the file is missing, damaged, or not ours.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {})["typica"])
+            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise RunError(f"{path}: no such file. Is this a run folder, and did it train?") from error
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise RunError(
+            f"{path}: damaged, or not written by typica ({error}). Train again, or take the "
+            "file from a backup."
+        ) from error
+
+
+@dataclass(frozen=True)
+class Run:
+    """The paths and the log of one run folder."""
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "config.json"
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model.safetensors"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.safetensors"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log.jsonl"
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for writing; a second process is told instead of mixing its output.
+
+        The lock belongs to the process, so it vanishes with it however it ends.
+
+        Raises:
+            RunError: If another process holds it.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            import fcntl
+        except ImportError:  # no advisory locks on this system
+            yield
+            return
+        with open(self.folder / ".lock", "w", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise RunError(
+                    f"{self.folder}: another process is writing to this run folder. Wait for "
+                    "it, or give another --out."
+                ) from error
+            yield
+
+    def write_config(self, about: dict[str, Any]) -> None:
+        """Write `config.json`."""
+        write_json(self.config, {"format": FORMAT, **about})
+
+    def read_config(self) -> dict[str, Any]:
+        """Read `config.json`.
+
+        Raises:
+            RunError: If it is missing, damaged, or of a later format.
+        """
+        try:
+            about: dict[str, Any] = json.loads(self.config.read_text(encoding="utf-8"))
+            version = int(about["format"])
+        except FileNotFoundError as error:
+            raise RunError(
+                f"{self.folder}: not a run folder (no config.json). Give the folder that "
+                "`typica typewriter train --out` made."
+            ) from error
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise RunError(f"{self.config}: damaged ({error}). Train again.") from error
+        if version > FORMAT:
+            raise RunError(
+                f"{self.folder}: written by a later typica (format {version}, this one reads "
+                f"{FORMAT}). Update typica."
+            )
+        return about
+
+    def append_log(self, row: dict[str, Any]) -> None:
+        """Add one row to `log.jsonl`."""
+        with open(self.log, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+    def read_log(self) -> list[dict[str, Any]]:
+        """All whole rows of `log.jsonl`; a row cut short by a kill is left out."""
+        rows = []
+        if self.log.exists():
+            for text in self.log.read_text(encoding="utf-8").splitlines():
+                with contextlib.suppress(ValueError):
+                    rows.append(json.loads(text))
+        return rows
+
+    def cut_log(self, step: int) -> None:
+        """Drop the rows after a step: a resumed run writes them again."""
+        rows = [row for row in self.read_log() if row.get("step", 0) <= step]
+        write_text(self.log, "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows))

@@ -1,0 +1,338 @@
+"""Every choice of a typewriter in one validated value, and the presets.
+
+A choice that departs from the paper says so beside its default, with the reason. The resolved
+configuration is written into the run folder and into the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from typing import Any, Literal, get_type_hints
+
+from ..errors import ConfigError
+
+__all__ = [
+    "PRESETS",
+    "EncoderConfig",
+    "LossConfig",
+    "PlacementConfig",
+    "SelectionConfig",
+    "SpriteConfig",
+    "TrainingConfig",
+    "TypewriterConfig",
+    "config_from_dict",
+    "preset",
+]
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ConfigError(message)
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """The network e that turns a line into features f_1..f_T (section 3.3.1)."""
+
+    kind: Literal["resnet32", "compact"] = "compact"
+    """`resnet32` is the paper's; `compact` works at half resolution from its first layer, which
+    costs a quarter on a processor without matrix units and reads print as well."""
+    step: int = 8
+    """Pixels between two positions. The paper has 16 at any height, too coarse for doubled
+    narrow letters; 8 at height 48 leaves a position for each."""
+    features: int = 64
+    """D, the size of a feature (64 in the paper)."""
+    mask_padding: bool = True
+    """Zero everything beyond a line's own end after every layer, so that its features cannot
+    depend on the lines that share its batch. The paper's program does not."""
+
+    def __post_init__(self) -> None:
+        _require(self.kind in ("resnet32", "compact"), f"encoder.kind: no encoder {self.kind!r}")
+        _require(
+            self.step in (4, 8, 16, 32),
+            f"encoder.step: {self.step} px cannot be had; choose 4, 8, 16 or 32",
+        )
+        _require(self.features >= 8, f"encoder.features: {self.features} is below 8")
+
+
+@dataclass(frozen=True)
+class SpriteConfig:
+    """The sprites s_k = g(z_k): their number, size and generator (section 3.3.2)."""
+
+    generator: Literal["mlp", "marionette", "unet", "pixels"] = "marionette"
+    """`mlp`: three layers on a code as large as the sprite (the paper's program); `marionette`:
+    two layers on a code of 128 (the paper's text, and ours: as sharp, a tenth of the weights);
+    `unet`: Deformable Sprites; `pixels`: no generator, the ablation."""
+    height: float = 1.0
+    """Sprite height over line height. 0.5 in the paper, which must then shrink letters that
+    have both ascender and descender; a full-height sprite draws them at their own size."""
+    width: float = 0.75
+    """Sprite width over line height (0.5 in the paper)."""
+    count: int | None = None
+    """K; None takes one sprite per character of the training text."""
+    allographs: int = 1
+    """L, sprites per character; their probabilities are summed for the text loss."""
+    initial_opacity: float = 0.12
+    """Opacity of a new sprite. The paper's sigmoid starts at 0.5, grey squares that have to be
+    erased first; a faint start saves those steps."""
+    border: float = 0.04
+    """Share of the sprite's width, left and right, that fades to nothing, so that no ink of a
+    neighbour gathers at the edge. 0 in the paper."""
+
+    def __post_init__(self) -> None:
+        _require(
+            self.generator in ("mlp", "marionette", "unet", "pixels"),
+            f"sprites.generator: no generator {self.generator!r}",
+        )
+        _require(0.1 <= self.height <= 1.0, "sprites.height: give a share between 0.1 and 1")
+        _require(0.1 <= self.width <= 2.0, "sprites.width: give a share between 0.1 and 2")
+        _require(self.count is None or self.count >= 1, "sprites.count: at least 1, or none")
+        _require(self.allographs >= 1, "sprites.allographs: at least 1")
+        _require(0 < self.initial_opacity < 1, "sprites.initial_opacity: between 0 and 1")
+        _require(0 <= self.border < 0.5, "sprites.border: at least 0 and below 0.5")
+
+
+@dataclass(frozen=True)
+class SelectionConfig:
+    """The probabilities p_k(f) of eq. 3.2."""
+
+    probability_network: bool = True
+    """Predict z^p_k = p(z_k); without it z^p_k are free parameters (ablation `w/o p`)."""
+    shared_codes: bool = True
+    """Generator and p read the same z_k; otherwise each has its own (ablation)."""
+
+    def __post_init__(self) -> None:
+        _require(
+            self.probability_network or self.shared_codes,
+            "selection.shared_codes: without a probability network there are no codes to share; "
+            "leave it true",
+        )
+
+
+@dataclass(frozen=True)
+class PlacementConfig:
+    """Colour, scale, shift and the window of a position (section 3.3.2, appendix B.3)."""
+
+    window: float = 1.0
+    """Width of the window over line height (1 in the paper)."""
+    centred: bool = True
+    """The window sits on the centre of what its feature sees. In the paper's program it sits
+    at step * t, half a step to the left."""
+    shift: Literal["soft", "clamp"] = "soft"
+    """`clamp` is the paper's program: no gradient beyond the limit. `soft` is a tanh, and the
+    reach does not shrink with the scale."""
+    reach_x: float = 0.25
+    """Largest horizontal shift over line height (`soft`)."""
+    reach_y: float = 0.15
+    """Largest vertical shift over line height (`soft`)."""
+    scale_range: float = 0.3
+    """Largest absolute log-scale (`soft`); the paper's exp(r) is unbounded."""
+    colour: Literal["ink", "paper"] = "ink"
+    """`paper`: sigmoid((1 + b) x 0.5 (1 - p_blank)), which starts at 62 % grey and turns darker
+    as the position turns blank. `ink`: sigmoid(logit(ink) + b), which starts at the ink colour
+    of the collection and does not depend on p."""
+    learned_start: bool = True
+    """Start background and ink at the collection's own paper and ink colours."""
+
+    def __post_init__(self) -> None:
+        _require(0.25 <= self.window <= 4, "placement.window: give a factor between 0.25 and 4")
+        _require(self.shift in ("soft", "clamp"), f"placement.shift: no kind {self.shift!r}")
+        _require(self.colour in ("ink", "paper"), f"placement.colour: no kind {self.colour!r}")
+        _require(self.reach_x >= 0, "placement.reach_x: at least 0")
+        _require(self.reach_y >= 0, "placement.reach_y: at least 0")
+        _require(self.scale_range >= 0, "placement.scale_range: at least 0")
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """The objective of eq. 3.5."""
+
+    alignment: Literal["one-to-one", "ctc"] = "one-to-one"
+    """`ctc` (paper) lets a repeated sprite count once, so an `m` can be drawn as two `n`s for
+    free. `one-to-one` sums over the alignments in which every character is placed exactly
+    once: what is drawn is what is read, and doubled letters need no blank between them."""
+    alignment_weight: float = 0.05
+    """lambda of eq. 3.5 (0.01 in the paper, 0.1 on its printed book)."""
+    overlap: float = 0.0
+    """Weight of the overlap of layers (unsupervised option of the paper's program)."""
+    sparsity: float = 0.0
+    """Weight of the mean blank probability (unsupervised option)."""
+    frequency: float = 0.0
+    """Weight of unequal sprite use (unsupervised option)."""
+
+    def __post_init__(self) -> None:
+        _require(
+            self.alignment in ("one-to-one", "ctc"),
+            f"loss.alignment: no kind {self.alignment!r}",
+        )
+        for name in ("alignment_weight", "overlap", "sparsity", "frequency"):
+            _require(getattr(self, name) >= 0, f"loss.{name}: at least 0")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How the parameters are found (section 3.3.3)."""
+
+    batch_size: int = 16
+    steps: int = 2000
+    """Gradient steps; `--max-minutes` replaces it by what fits."""
+    learning_rate: float = 2e-3
+    schedule: Literal["one-cycle", "constant"] = "one-cycle"
+    """The paper keeps the rate constant; the cycle reaches the same error in fewer steps."""
+    warm_start: int = 30
+    """Steps at the beginning that train only the background (3000 in the paper, whose
+    background starts grey; ours starts at the colour of the paper)."""
+    warm_start_reads: bool = True
+    """Let encoder and selection already learn to read during the warm start. In the paper only
+    the background learns."""
+    weight_decay: float = 1e-6
+    """Of the encoder and the selection; 0 for everything else."""
+    clip: float | None = 1.0
+    """Largest norm of the gradient; None for no limit (paper)."""
+    random_order: bool = True
+    """Composite the layers in a random order, one for the whole batch, redrawn every step."""
+    crop: float | None = None
+    """Width of a random crop over line height (2 in the paper's unsupervised setting)."""
+    harden: float = 0.25
+    """Share of the steps, at the end, in which the picture is composed of the selected sprites
+    (straight-through gradients), so that training and reading draw the same. 0 in the paper."""
+    evaluations: int = 10
+    """How often the validation lines are read during training."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(self.batch_size >= 1, "training.batch_size: at least 1")
+        _require(self.steps >= 1, "training.steps: at least 1")
+        _require(self.learning_rate > 0, "training.learning_rate: above 0")
+        _require(
+            self.schedule in ("one-cycle", "constant"),
+            f"training.schedule: no kind {self.schedule!r}",
+        )
+        _require(self.warm_start >= 0, "training.warm_start: at least 0")
+        _require(self.clip is None or self.clip > 0, "training.clip: above 0, or none")
+        _require(self.crop is None or self.crop > 0, "training.crop: above 0, or none")
+        _require(0 <= self.harden <= 1, "training.harden: between 0 and 1")
+        _require(self.evaluations >= 1, "training.evaluations: at least 1")
+
+
+@dataclass(frozen=True)
+class TypewriterConfig:
+    """Everything that decides a typewriter, apart from its alphabet and its data."""
+
+    height: int = 48
+    """H, the height in pixels that every line is resized to (64 and 96 in the paper)."""
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    sprites: SpriteConfig = field(default_factory=SpriteConfig)
+    selection: SelectionConfig = field(default_factory=SelectionConfig)
+    placement: PlacementConfig = field(default_factory=PlacementConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def __post_init__(self) -> None:
+        _require(16 <= self.height <= 256, "height: between 16 and 256 pixels")
+        _require(self.height % 8 == 0, f"height: {self.height} is not a multiple of 8")
+        _require(
+            self.window_width >= self.encoder.step,
+            "placement.window: narrower than a step, so some pixels could not be drawn",
+        )
+        if self.sprites.generator == "unet":
+            _require(
+                self.sprite_height % 8 == 0 and self.sprite_width % 8 == 0,
+                "sprites: the U-Net needs sprite sides that are multiples of 8; "
+                f"these are {self.sprite_height} x {self.sprite_width}",
+            )
+
+    @property
+    def sprite_height(self) -> int:
+        """h, in pixels, even."""
+        return 2 * round(self.height * self.sprites.height / 2)
+
+    @property
+    def sprite_width(self) -> int:
+        """w, in pixels, even."""
+        return 2 * round(self.height * self.sprites.width / 2)
+
+    @property
+    def window_width(self) -> int:
+        """Width of a window in pixels, even."""
+        return 2 * round(self.height * self.placement.window / 2)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain nested values, for JSON."""
+        return asdict(self)
+
+
+def config_from_dict(values: dict[str, Any]) -> TypewriterConfig:
+    """Rebuild a configuration from `as_dict`.
+
+    Raises:
+        ConfigError: If a key is unknown or a value cannot work; the message names it.
+    """
+
+    def build(kind: type, given: Any, where: str) -> Any:
+        _require(isinstance(given, dict), f"{where or 'configuration'}: expected a mapping")
+        hints = get_type_hints(kind)
+        known = {f.name for f in fields(kind)}
+        for key in given:
+            _require(key in known, f"{where}{key}: no such option")
+        return kind(
+            **{
+                key: build(hints[key], value, f"{where}{key}.")
+                if is_dataclass(hints[key])
+                else value
+                for key, value in given.items()
+            }
+        )
+
+    try:
+        config: TypewriterConfig = build(TypewriterConfig, values, "")
+    except TypeError as error:
+        raise ConfigError(f"configuration: a value has the wrong type ({error})") from error
+    return config
+
+
+def _paper(height: int, learning_rate: float, weight: float, batch: int, steps: int) -> Any:
+    """The paper's typewriter: text of section 3.3, appendix B as far as it is known."""
+    return TypewriterConfig(
+        height=height,
+        encoder=EncoderConfig(kind="resnet32", step=16, mask_padding=False),
+        sprites=SpriteConfig(
+            generator="mlp", height=0.5, width=0.5, initial_opacity=0.5, border=0.0
+        ),
+        placement=PlacementConfig(
+            centred=False, shift="clamp", colour="paper", learned_start=False
+        ),
+        loss=LossConfig(alignment="ctc", alignment_weight=weight),
+        training=TrainingConfig(
+            batch_size=batch,
+            steps=steps,
+            learning_rate=learning_rate,
+            schedule="constant",
+            warm_start=3000,
+            warm_start_reads=False,
+            clip=None,
+            harden=0.0,
+            evaluations=100,
+        ),
+    )
+
+
+PRESETS: dict[str, Callable[[], TypewriterConfig]] = {
+    "default": TypewriterConfig,
+    "paper-google": lambda: _paper(64, 1e-4, 0.1, 16, 31_900),
+    "paper-copiale": lambda: _paper(96, 1e-4, 0.01, 16, 22_500),
+    "paper-fontenay": lambda: _paper(64, 1e-4, 0.01, 2, 16_400),
+}
+"""Named configurations: our default and the paper's three supervised settings."""
+
+
+def preset(name: str) -> TypewriterConfig:
+    """The configuration of a preset.
+
+    Raises:
+        ConfigError: If there is no such preset; the message lists them.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"preset: no preset {name!r}; there are {', '.join(PRESETS)}")
+    return PRESETS[name]()

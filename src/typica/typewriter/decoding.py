@@ -1,0 +1,249 @@
+"""From a decomposition to what a person reads: letters, boxes, word spaces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rapidfuzz.distance import Levenshtein
+from scipy import ndimage
+from torch import Tensor
+
+from ..lines.line import SPACE, Box, Line
+from .model import Decomposition, Typewriter
+from .reading import LineReading, PlacedGlyph
+
+__all__ = ["apply_spaces", "collapse", "fit_space_gap", "ink_boxes", "letters", "readings"]
+
+
+def collapse(characters: NDArray[np.int64], repeats: bool) -> list[list[int]]:
+    """Group the positions of a line into placed characters.
+
+    Arguments:
+        characters: The selected character of every position, -1 for none.
+        repeats: Neighbouring positions with the same character are one (CTC), or each is a
+            character of its own (one-to-one).
+
+    Returns:
+        For every character that is read, its positions.
+    """
+    groups: list[list[int]] = []
+    for position, character in enumerate(characters.tolist()):
+        if character < 0:
+            continue
+        previous = groups[-1][-1] if groups else -2
+        if repeats and previous == position - 1 and characters[previous] == character:
+            groups[-1].append(position)
+        else:
+            groups.append([position])
+    return groups
+
+
+def _characters(model: Typewriter, logits: Tensor, cells: Tensor) -> NDArray[np.int64]:
+    """The selected character of every position, `(B, T)`; -1 for blank or beyond the line."""
+    logs = model.log_probabilities(logits)
+    best = logs.argmax(-1)
+    positions = torch.arange(best.shape[1], device=best.device)
+    none = (best == logs.shape[-1] - 1) | (positions[None] >= cells[:, None])
+    chosen: NDArray[np.int64] = best.masked_fill(none, -1).cpu().numpy()
+    return chosen
+
+
+def letters(model: Typewriter, logits: Tensor, cells: Tensor) -> list[tuple[int, ...]]:
+    """The character indices read on each line, best at every position.
+
+    Arguments:
+        model: For its topology and allographs.
+        logits: `(B, T, K + 1)`.
+        cells: Number of positions of each line, `(B,)`.
+    """
+    repeats = model.config.loss.alignment == "ctc"
+    return [
+        tuple(int(row[group[0]]) for group in collapse(row, repeats))
+        for row in _characters(model, logits, cells)
+    ]
+
+
+def ink_boxes(sprites: NDArray[np.float32], least: float = 0.04) -> list[Box]:
+    """The tight box of the ink of every sprite, in sprite pixels.
+
+    Ink is what exceeds half of the sprite's greatest opacity; connected pieces with less than
+    a share `least` of it are specks and do not count.
+
+    Arguments:
+        sprites: Opacities, `(K, h, w)`, in [0, 1].
+        least: Smallest share of the ink that counts as part of the letter.
+    """
+    boxes = []
+    for sprite in sprites:
+        ink = sprite > 0.5 * sprite.max()
+        pieces, count = ndimage.label(ink, structure=np.ones((3, 3), int))
+        sizes = ndimage.sum_labels(ink, pieces, np.arange(1, count + 1))
+        kept = np.isin(pieces, 1 + np.flatnonzero(sizes >= least * sizes.sum()))
+        rows, columns = np.flatnonzero(kept.any(1)), np.flatnonzero(kept.any(0))
+        boxes.append(
+            Box(
+                float(columns[0]),
+                float(rows[0]),
+                float(columns[-1] + 1),
+                float(rows[-1] + 1),
+            )
+        )
+    return boxes
+
+
+def _on_line(
+    box: Box, scale: float, shift: tuple[float, float], sprite: tuple[int, int], middle: float,
+    height: int,
+) -> Box:
+    """A box in sprite pixels, drawn at a position, in pixels of the resized line."""
+    x, y = middle + shift[0], height / 2 + shift[1]
+    return Box(
+        (box.left - sprite[1] / 2) * scale + x,
+        (box.top - sprite[0] / 2) * scale + y,
+        (box.right - sprite[1] / 2) * scale + x,
+        (box.bottom - sprite[0] / 2) * scale + y,
+    )
+
+
+def _fitted(box: Box, factor: float, width: int, height: int) -> Box:
+    """A box on the resized line, in pixels of the line as it was given, cut at its edges."""
+    left, right = (min(max(v * factor, 0.0), float(width)) for v in (box.left, box.right))
+    top, bottom = (min(max(v * factor, 0.0), float(height)) for v in (box.top, box.bottom))
+    return Box(left, top, right, bottom)
+
+
+def readings(
+    model: Typewriter,
+    taken: Decomposition,
+    ids: Sequence[str],
+    sizes: Sequence[tuple[int, int]],
+    boxes: Sequence[Box],
+    errors: Sequence[float] | None = None,
+) -> list[LineReading]:
+    """What a decomposition says of each line.
+
+    Arguments:
+        model: The typewriter.
+        taken: Its decomposition of a batch, in evaluation mode.
+        ids: The id of each line.
+        sizes: Width and height of each line as it was given, in pixels.
+        boxes: `ink_boxes` of the model's sprites.
+        errors: Reconstruction error of each line.
+    """
+    config, symbols = model.config, model.symbols
+    repeats = config.loss.alignment == "ctc"
+    chosen = _characters(model, taken.logits, taken.cells)
+    sprite = taken.weights.argmax(-1).cpu().numpy()
+    if config.sprites.allographs > 1:
+        # the sprite drawn is the best one of the character that is read
+        grouped = taken.logits[..., :-1].unflatten(-1, (-1, config.sprites.allographs))
+        inner = grouped.argmax(-1).cpu().numpy()
+        rows, columns = np.indices(chosen.shape)
+        picked = chosen * config.sprites.allographs + inner[rows, columns, chosen]
+        sprite = np.where(chosen >= 0, picked, sprite)
+    sure = model.log_probabilities(taken.logits).exp().cpu().numpy()
+    scale = taken.placement.scale.cpu().numpy()
+    shift = taken.placement.shift.cpu().numpy()
+    colours = taken.colours.cpu().numpy()
+    native = (config.sprite_height, config.sprite_width)
+
+    result = []
+    for row, (name, (width, height)) in enumerate(zip(ids, sizes, strict=True)):
+        placed = []
+        for group in collapse(chosen[row], repeats):
+            best = max(group, key=lambda t: sure[row, t, chosen[row, t]])
+            shown = []
+            for t in group:
+                middle = t * model.step + model.centre
+                moved = (float(shift[row, t, 0]), float(shift[row, t, 1]))
+                where = _on_line(
+                    boxes[sprite[row, t]], float(scale[row, t]), moved, native, middle,
+                    config.height,
+                )
+                shown.append(_fitted(where, height / config.height, width, height))
+            placed.append(
+                PlacedGlyph(
+                    symbol=symbols[chosen[row, best]],
+                    sprite=int(sprite[row, best]),
+                    box=Box(
+                        min(b.left for b in shown),
+                        min(b.top for b in shown),
+                        max(b.right for b in shown),
+                        max(b.bottom for b in shown),
+                    ),
+                    confidence=min(1.0, float(sure[row, best, chosen[row, best]])),
+                    scale=float(scale[row, best]),
+                    colour=(
+                        float(colours[row, best, 0]),
+                        float(colours[row, best, 1]),
+                        float(colours[row, best, 2]),
+                    ),
+                    placements=len(group),
+                )
+            )
+        error = None if errors is None else float(errors[row])
+        result.append(LineReading(name, width, height, tuple(placed), error))
+    return result
+
+
+def _gap(before: PlacedGlyph, after: PlacedGlyph, height: int) -> float:
+    """White between two neighbouring glyphs, in line heights."""
+    return (after.box.left - before.box.right) / height
+
+
+def fit_space_gap(lines: Sequence[Line], read: Sequence[LineReading]) -> float | None:
+    """The gap between two glyphs, in line heights, from which on it is a word space.
+
+    The threshold that errs least on the pairs of neighbouring letters that were read right.
+
+    Returns:
+        The threshold, or None if the transcriptions have no word spaces.
+    """
+    gaps, spaces = [], []
+    for line, reading in zip(lines, read, strict=True):
+        if line.symbols is None:
+            continue
+        after_space, truth = [], []
+        pending = False
+        for symbol in line.symbols:
+            if symbol == SPACE:
+                pending = True
+            else:
+                truth.append(symbol)
+                after_space.append(pending)
+                pending = False
+        for op in Levenshtein.opcodes(truth, reading.letters):
+            if op.tag != "equal":
+                continue
+            for i, j in zip(
+                range(op.src_start + 1, op.src_end),
+                range(op.dest_start + 1, op.dest_end),
+                strict=True,
+            ):
+                gaps.append(_gap(reading.glyphs[j - 1], reading.glyphs[j], reading.height))
+                spaces.append(after_space[i])
+    is_space = np.array(spaces, bool)
+    if not is_space.any() or is_space.all():
+        return None
+    order = np.argsort(gaps, kind="stable")
+    value, is_space = np.array(gaps)[order], is_space[order]
+    # errors if everything from rank i on is called a space
+    errors = np.concatenate([[0], np.cumsum(is_space)]) + np.concatenate(
+        [np.cumsum(~is_space[::-1])[::-1], [0]]
+    )
+    best = int(np.clip(errors.argmin(), 1, len(value) - 1))
+    return float((value[best - 1] + value[best]) / 2)
+
+
+def apply_spaces(reading: LineReading, gap: float | None) -> LineReading:
+    """The same reading with a word space wherever the gap is at least `gap` line heights."""
+    if gap is None or len(reading.glyphs) < 2:
+        return reading
+    glyphs = [reading.glyphs[0]]
+    for before, after in zip(reading.glyphs, reading.glyphs[1:], strict=False):
+        glyphs.append(replace(after, space_before=_gap(before, after, reading.height) >= gap))
+    return replace(reading, glyphs=tuple(glyphs))

@@ -1,0 +1,101 @@
+"""One step's objective: what is drawn, what is read, what is added (eq. 3.5)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .compositing import front_to_back
+from .config import TypewriterConfig
+from .losses import (
+    frequency_penalty,
+    overlap_penalty,
+    reconstruction_loss,
+    sparsity_penalty,
+    text_loss,
+)
+from .model import LineBatch, Typewriter
+
+__all__ = ["learning_rate", "objective", "parameter_groups"]
+
+
+def learning_rate(config: TypewriterConfig, step: int, total: int) -> float:
+    """The learning rate of a step.
+
+    `one-cycle`: linear from 4 % to the full rate over the first fifth, then half a cosine down
+    to 0.2 %.
+
+    Arguments:
+        config: For the full rate and the kind of schedule.
+        step: From 0.
+        total: Planned number of steps.
+    """
+    training = config.training
+    if training.schedule == "constant":
+        return training.learning_rate
+    share = min(step / max(1, total), 1.0)
+    if share < 0.2:
+        return training.learning_rate * (0.04 + 0.96 * share / 0.2)
+    fall = 0.5 + 0.5 * float(torch.cos(torch.tensor(torch.pi * (share - 0.2) / 0.8)))
+    return training.learning_rate * (0.002 + 0.998 * fall)
+
+
+def parameter_groups(model: Typewriter) -> list[dict[str, object]]:
+    """Weight decay for encoder and selection only, as in the paper."""
+    decayed = [*model.encoder.parameters(), *model.selection.parameters()]
+    known = {id(p) for p in decayed}
+    plain = [p for p in model.parameters() if id(p) not in known]
+    decay = model.config.training.weight_decay
+    return [
+        {"params": plain, "weight_decay": 0.0},
+        {"params": decayed, "weight_decay": decay},
+    ]
+
+
+def objective(
+    model: Typewriter, batch: LineBatch, step: int, total: int, autocast: bool
+) -> dict[str, Tensor]:
+    """The loss of a step and its terms; the random order is a function of (seed, step).
+
+    Arguments:
+        model: In training mode.
+        batch: Lines, with targets unless unsupervised.
+        step: From 0; decides warm start and hardening.
+        total: Planned number of steps.
+        autocast: Run the encoder in bfloat16.
+
+    Returns:
+        Scalars: `loss` (to be minimised) and its unweighted terms, each a mean over lines.
+    """
+    config, training = model.config, model.config.training
+    warm = step < training.warm_start
+    hard = step >= (1 - training.harden) * total
+    positions = batch.images.shape[-1] // model.step
+    generator = torch.Generator().manual_seed(training.seed * 1_000_003 + step)
+    order = front_to_back(positions, training.random_order, generator)
+    if warm and not training.warm_start_reads:
+        features = model.encoder(batch.images, model.cells(batch.widths), autocast).detach()
+        picture = model.paint_background(features, model.cells(batch.widths))[:, :, None]
+        loss = reconstruction_loss(picture, batch.images, batch.widths).mean()
+        return {"loss": loss, "reconstruction": loss.detach()}
+    taken = model(batch, hard=hard, order=order, background_only=warm, autocast=autocast)
+    loss = reconstruction_loss(taken.picture, batch.images, batch.widths).mean()
+    terms = {"reconstruction": loss.detach()}
+    weights = config.loss
+    if batch.targets is not None and batch.target_lengths is not None:
+        logs = model.log_probabilities(taken.logits)
+        text = text_loss(logs, batch.targets, taken.cells, batch.target_lengths, weights).mean()
+        loss = loss + weights.alignment_weight * text
+        terms["text"] = text.detach()
+    if not warm and weights.overlap:
+        terms["overlap"] = overlap_penalty(taken.opacity, model.step).mean()
+        loss = loss + weights.overlap * terms["overlap"]
+    if not warm and (weights.sparsity or weights.frequency):
+        probabilities, valid = taken.logits.softmax(-1), taken.valid
+        if weights.sparsity:
+            terms["sparsity"] = sparsity_penalty(probabilities, valid)
+            loss = loss + weights.sparsity * terms["sparsity"]
+        if weights.frequency:
+            terms["frequency"] = frequency_penalty(probabilities, valid)
+            loss = loss + weights.frequency * terms["frequency"]
+    return {"loss": loss, **{name: term.detach() for name, term in terms.items()}}

@@ -1,0 +1,261 @@
+r"""Pictures of what was learned and read: colours of sprites, sprite sheets, boxes on lines.
+
+Everything is a numpy array of bytes, with shape `(H, W)` for grey or `(H, W, 3)` for red, green
+and blue, 0 black and 255 full light. Ink is black on white.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from ..errors import DataError
+from ..files import atomic_path
+from .reading import PlacedGlyph
+
+__all__ = ["draw_boxes", "label_colours", "sprite_sheet", "stack_pictures", "write_png"]
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+_CAPTION = 12  # height of a caption's letters, in pixels
+_GRID = 14  # steps of each primary colour among which label colours are chosen
+
+
+def label_colours(count: int) -> np.ndarray:
+    r"""Colours that tell labels apart, the same for a label however many there are.
+
+    Each colour is the one farthest, in CIELAB, from white, black and all colours before it, so
+    the first are the easiest to tell apart; very light and very dark ones are left out, for
+    they must show on paper and beside ink. They repeat after some hundreds.
+
+    Arguments:
+        count: How many colours, at least 0.
+
+    Returns:
+        Colours as bytes, with shape `(count, 3)`.
+    """
+    base = _all_colours()
+    return base[np.arange(count) % len(base)].copy()
+
+
+@lru_cache(maxsize=1)
+def _all_colours(count: int = 256) -> np.ndarray:
+    steps = np.linspace(0, 255, _GRID).round()
+    grid = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
+    lab = _to_lab(grid)
+    usable = (lab[:, 0] > 25) & (lab[:, 0] < 85)
+    grid, lab = grid[usable], lab[usable]
+    white_black = _to_lab(np.array([[255.0, 255.0, 255.0], [0.0, 0.0, 0.0]]))
+    # Greedy farthest point: the distance of each candidate to the nearest colour taken so far.
+    nearest = np.linalg.norm(lab[:, None] - white_black, axis=-1).min(axis=1)
+    chosen = np.empty(count, dtype=np.int64)
+    for index in range(count):
+        chosen[index] = nearest.argmax()
+        nearest = np.minimum(nearest, np.linalg.norm(lab - lab[chosen[index]], axis=-1))
+    return grid[chosen].astype(np.uint8)
+
+
+def _to_lab(colours: np.ndarray) -> np.ndarray:
+    """sRGB between 0 and 255, with shape `(N, 3)`, to CIELAB (D65)."""
+    light = colours / 255.0
+    linear = np.where(light <= 0.04045, light / 12.92, ((light + 0.055) / 1.055) ** 2.4)
+    to_xyz = np.array(
+        [
+            [0.4124564, 0.3575761, 0.1804375],
+            [0.2126729, 0.7151522, 0.0721750],
+            [0.0193339, 0.1191920, 0.9503041],
+        ]
+    )
+    xyz = linear @ to_xyz.T / to_xyz.sum(axis=1)
+    root = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
+    x, y, z = root.T
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
+
+
+def sprite_sheet(
+    masks: np.ndarray,
+    symbols: Sequence[str] | None = None,
+    columns: int = 12,
+    gap: int = 4,
+    font: Path | None = None,
+) -> np.ndarray:
+    """All sprites side by side, ink black on white, a caption under each if symbols are given.
+
+    Arguments:
+        masks: Opacity of each sprite, between 0 (paper) and 1 (ink), with shape `(K, h, w)`.
+        symbols: What each sprite stands for, K of them; None for no captions. A symbol that
+            the caption font lacks is given by its code points (`U+017F`).
+        columns: Sprites in a row, at least 1; fewer if there are fewer sprites.
+        gap: White pixels around each sprite, at least 0.
+        font: A font file for the captions; Pillow's own (little more than ASCII) if not given.
+
+    Returns:
+        Grey picture with shape `(H, W)`.
+
+    Raises:
+        DataError: If the shapes or numbers do not fit, or the font cannot be read.
+    """
+    masks = np.asarray(masks)
+    if masks.ndim != 3 or 0 in masks.shape:
+        raise DataError(f"a sprite sheet needs masks with shape (K, h, w), got {masks.shape}")
+    if columns < 1 or gap < 0 or (symbols is not None and len(symbols) != len(masks)):
+        raise DataError("a sprite sheet needs at least one column and one symbol for each sprite")
+    count, height, width = masks.shape
+    columns = min(columns, count)
+    rows = math.ceil(count / columns)
+    ink = np.clip(np.nan_to_num(masks.astype(np.float64)), 0, 1)
+    tiles = np.full((rows * columns, height, width), 255, dtype=np.uint8)
+    tiles[:count] = np.rint(255 * (1 - ink)).astype(np.uint8)
+    below = 0
+    if symbols is not None:
+        letters = _font(font)
+        captions = [_caption(symbol, letters) for symbol in symbols]
+        below = max(caption.shape[0] for caption in captions)
+        wide = max(width, *(caption.shape[1] for caption in captions))
+        left = (wide - width) // 2
+        tiles = np.pad(
+            tiles, ((0, 0), (0, below), (left, wide - width - left)), constant_values=255
+        )
+        for tile, caption in zip(tiles, captions, strict=False):
+            start = (wide - caption.shape[1]) // 2
+            tile[height : height + caption.shape[0], start : start + caption.shape[1]] = caption
+    tiles = np.pad(tiles, ((0, 0), (gap, gap), (gap, gap)), constant_values=255)
+    tall, wide = tiles.shape[1:]
+    grid = tiles.reshape(rows, columns, tall, wide).transpose(0, 2, 1, 3)
+    return np.ascontiguousarray(grid.reshape(rows * tall, columns * wide))
+
+
+def _font(path: Path | None) -> Font:
+    if path is None:
+        return ImageFont.load_default(_CAPTION)
+    try:
+        return ImageFont.truetype(str(path), _CAPTION)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read as a font ({error}): give another") from error
+
+
+def _caption(symbol: str, font: Font) -> np.ndarray:
+    """A caption as grey picture: the symbol, or its code points where the font lacks it."""
+    text = symbol
+    if not text.isprintable() or not _in_font(text, font):
+        text = "\n".join(f"U+{ord(character):04X}" for character in symbol)
+    draw = ImageDraw.Draw(Image.new("L", (1, 1)))
+    right, bottom = (math.ceil(v) for v in draw.multiline_textbbox((0, 0), text, font=font)[2:])
+    picture = Image.new("L", (max(1, right), max(_CAPTION + 4, bottom)), 255)
+    ImageDraw.Draw(picture).multiline_text((0, 0), text, fill=0, font=font)
+    return np.array(picture)
+
+
+def _in_font(text: str, font: Font) -> bool:
+    """Whether a font has every character of a text (and not only the box of a missing one)."""
+    missing = bytes(font.getmask("\U0010fffd"))
+    return all(bytes(font.getmask(character)) not in (missing, b"") for character in text)
+
+
+def stack_pictures(pictures: Sequence[np.ndarray], gap: int = 4) -> np.ndarray:
+    """Pictures one above the other, flush left, on white.
+
+    Arguments:
+        pictures: At least one picture of bytes, grey or in colours, of any size.
+        gap: White pixels between two pictures, at least 0.
+
+    Returns:
+        Grey picture if all are grey, else one in colours.
+
+    Raises:
+        DataError: If there is no picture, or something is not a picture of bytes.
+    """
+    if not pictures:
+        raise DataError("there is no picture to stack: give at least one")
+    for picture in pictures:
+        _check(picture)
+    colour = any(picture.ndim == 3 for picture in pictures)
+    height = sum(picture.shape[0] for picture in pictures) + gap * (len(pictures) - 1)
+    width = max(picture.shape[1] for picture in pictures)
+    sheet = np.full((height, width, 3) if colour else (height, width), 255, dtype=np.uint8)
+    top = 0
+    for picture in pictures:
+        shown = _in_colours(picture) if colour else picture
+        sheet[top : top + picture.shape[0], : picture.shape[1]] = shown
+        top += picture.shape[0] + gap
+    return sheet
+
+
+def draw_boxes(
+    image: np.ndarray, glyphs: Sequence[PlacedGlyph], colours: np.ndarray | None = None
+) -> np.ndarray:
+    """A line image with the outline of each placed glyph, one pixel wide, inside its box.
+
+    Arguments:
+        image: The line image as bytes, grey or in colours; it is not changed.
+        glyphs: The placed glyphs, boxes in pixels of the image; parts outside are cut off.
+        colours: Colour of each sprite as bytes, with shape `(K, 3)`, looked up by the index of
+            the sprite (modulo K); `label_colours` if not given.
+
+    Returns:
+        A picture in colours with shape `(H, W, 3)`.
+
+    Raises:
+        DataError: If the image is not a picture of bytes.
+    """
+    _check(image)
+    picture = _in_colours(image).copy()
+    if colours is None:
+        colours = label_colours(1 + max((glyph.sprite for glyph in glyphs), default=0))
+    height, width = picture.shape[:2]
+    for glyph in glyphs:
+        box = glyph.box
+        left, right = math.floor(box.left), math.ceil(box.right)
+        top, bottom = math.floor(box.top), math.ceil(box.bottom)
+        if right <= max(left, 0) or bottom <= max(top, 0) or left >= width or top >= height:
+            continue
+        colour = colours[glyph.sprite % len(colours)]
+        rows = slice(max(top, 0), bottom)
+        columns = slice(max(left, 0), right)
+        # An edge outside the image is not drawn: the box goes on there.
+        for row in (top, bottom - 1):
+            if 0 <= row < height:
+                picture[row, columns] = colour
+        for column in (left, right - 1):
+            if 0 <= column < width:
+                picture[rows, column] = colour
+    return picture
+
+
+def write_png(path: Path, picture: np.ndarray) -> Path:
+    """Write a picture as PNG, in one step.
+
+    Arguments:
+        path: The file to write.
+        picture: Picture of bytes, grey or in colours.
+
+    Returns:
+        The file.
+
+    Raises:
+        DataError: If it is not a picture of bytes.
+    """
+    _check(picture)
+    with atomic_path(path) as aside:
+        Image.fromarray(np.ascontiguousarray(picture)).save(aside, format="PNG", optimize=True)
+    return path
+
+
+def _check(picture: np.ndarray) -> None:
+    grey = picture.ndim == 2
+    if picture.dtype != np.uint8 or not (grey or (picture.ndim == 3 and picture.shape[2] == 3)):
+        raise DataError(
+            "a picture is an array of bytes with shape (H, W) or (H, W, 3), "
+            f"got {picture.dtype} {picture.shape}"
+        )
+    if 0 in picture.shape:
+        raise DataError(f"a picture needs at least one pixel, got {picture.shape}")
+
+
+def _in_colours(picture: np.ndarray) -> np.ndarray:
+    return picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=2)

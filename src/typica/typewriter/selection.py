@@ -1,0 +1,104 @@
+"""Which sprite stands at a position: eqs. 3.2 and 3.3."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .config import SelectionConfig
+
+__all__ = [
+    "Selection",
+    "character_log_probabilities",
+    "mix_sprites",
+    "straight_through",
+]
+
+
+class Selection(nn.Module):
+    """pi projects the feature, p the sprite codes; the logits are their scaled products.
+
+    The empty sprite comes last (index K) and has a free code. Its probability is the blank of
+    the text loss.
+
+    Arguments:
+        count: K, all allographs counted.
+        latent: Size of the codes z_k.
+        features: D.
+        config: With or without p, shared or separate codes.
+    """
+
+    def __init__(self, count: int, latent: int, features: int, config: SelectionConfig) -> None:
+        super().__init__()
+        self.project = nn.Linear(features, features)
+        self.blank = nn.Parameter(torch.randn(1, features))
+        self.codes: nn.Parameter | None = None
+        self.network: nn.Linear | None = None
+        if config.probability_network:
+            self.network = nn.Linear(latent, features)
+            if not config.shared_codes:
+                self.codes = nn.Parameter(torch.rand(count, latent))
+        else:
+            self.codes = nn.Parameter(torch.randn(count, features))
+
+    def forward(self, features: Tensor, codes: Tensor) -> Tensor:
+        """Logits of every sprite at every position (the argument of eq. 3.2's softmax).
+
+        Arguments:
+            features: f, `(B, T, D)`.
+            codes: z of the generator, `(K, latent)`; used only if the codes are shared.
+
+        Returns:
+            `(B, T, K + 1)`, the empty sprite last.
+        """
+        size = (features.shape[-1],)
+        keys = codes if self.codes is None else self.codes
+        if self.network is not None:
+            keys = self.network(keys)
+        keys = torch.cat([F.layer_norm(keys, size), self.blank])
+        queries = F.layer_norm(self.project(features), size)
+        return queries @ keys.T / math.sqrt(size[0])
+
+
+def mix_sprites(probabilities: Tensor, sprites: Tensor) -> Tensor:
+    """The composite sprite of every position, s = sum_k p_k s_k, by one matrix product.
+
+    Arguments:
+        probabilities: `(B, T, K + 1)`, the empty sprite last (it adds nothing).
+        sprites: Opacities, `(K, h, w)`.
+
+    Returns:
+        Opacities `(B, T, h, w)`.
+    """
+    mixed = probabilities[..., :-1] @ sprites.flatten(1)
+    return mixed.unflatten(-1, sprites.shape[1:])
+
+
+def straight_through(probabilities: Tensor) -> Tensor:
+    """One-hot of the most probable sprite, with the gradient of the probabilities.
+
+    Arguments:
+        probabilities: `(..., K + 1)`.
+    """
+    hard = F.one_hot(probabilities.argmax(-1), probabilities.shape[-1]).to(probabilities.dtype)
+    return hard + probabilities - probabilities.detach()
+
+
+def character_log_probabilities(logits: Tensor, allographs: int) -> Tensor:
+    """Log-probability of every character: that of its L sprites together.
+
+    Arguments:
+        logits: `(B, T, K * L + 1)`, sprites of one character side by side, blank last.
+        allographs: L.
+
+    Returns:
+        `(B, T, K + 1)`, blank last.
+    """
+    logs = logits.log_softmax(-1)
+    if allographs == 1:
+        return logs
+    letters = logs[..., :-1].unflatten(-1, (-1, allographs)).logsumexp(-1)
+    return torch.cat([letters, logs[..., -1:]], dim=-1)

@@ -1,0 +1,118 @@
+"""A typewriter on disk: its weights and all that is needed to use it, in one safetensors file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import ConfigError, RunError
+from ..runs import Run, load_tensors, save_tensors
+from .config import TypewriterConfig, config_from_dict
+from .loading import Colour
+from .model import Typewriter
+
+__all__ = ["TypewriterAbout", "build", "load_typewriter", "save_typewriter"]
+
+
+@dataclass(frozen=True)
+class TypewriterAbout:
+    """What a typewriter is, apart from its weights.
+
+    Arguments:
+        config: The resolved configuration.
+        symbols: The alphabet, in sprite order.
+        paper: Colour of the paper, in [0, 1].
+        ink: Colour of the ink, in [0, 1].
+        text: How transcriptions were turned into symbols (`typica.lines.text.TextOptions`).
+        counts: Occurrences of every symbol in the training text.
+        space_gap: White between two glyphs, in line heights, from which on it is a word space;
+            None if the training text had none.
+        training: How it was trained, for the record: data, steps, minutes, hardware, version.
+    """
+
+    config: TypewriterConfig
+    symbols: tuple[str, ...]
+    paper: Colour
+    ink: Colour
+    text: dict[str, Any]
+    counts: dict[str, int]
+    space_gap: float | None
+    training: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {
+            "kind": "typewriter",
+            "config": self.config.as_dict(),
+            "symbols": list(self.symbols),
+            "paper": list(self.paper),
+            "ink": list(self.ink),
+            "text": self.text,
+            "counts": self.counts,
+            "space_gap": self.space_gap,
+            "training": self.training,
+        }
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> TypewriterAbout:
+        """Rebuild it from `as_dict`.
+
+        Raises:
+            RunError: If something is missing or of the wrong kind.
+        """
+        try:
+            if values["kind"] != "typewriter":
+                raise RunError(f"these are the weights of a {values['kind']}, not a typewriter")
+            paper, ink = values["paper"], values["ink"]
+            return TypewriterAbout(
+                config_from_dict(values["config"]),
+                tuple(str(symbol) for symbol in values["symbols"]),
+                (float(paper[0]), float(paper[1]), float(paper[2])),
+                (float(ink[0]), float(ink[1]), float(ink[2])),
+                dict(values["text"]),
+                {str(k): int(v) for k, v in values["counts"].items()},
+                values["space_gap"],
+                dict(values["training"]),
+            )
+        except (KeyError, TypeError, ValueError, IndexError, ConfigError) as error:
+            raise RunError(f"the description of the typewriter is damaged ({error})") from error
+
+
+def build(about: TypewriterAbout) -> Typewriter:
+    """An untrained typewriter of this description."""
+    return Typewriter(about.config, about.symbols, about.paper, about.ink)
+
+
+def save_typewriter(path: Path, weights: dict[str, Tensor], about: TypewriterAbout) -> None:
+    """Write weights and description in one step."""
+    save_tensors(path, weights, about.as_dict())
+
+
+def load_typewriter(
+    run: Path | str, device: torch.device | str = "cpu"
+) -> tuple[Typewriter, TypewriterAbout]:
+    """The trained typewriter of a run folder (or a weights file), in evaluation mode.
+
+    Raises:
+        RunError: If it is missing, damaged, or of another kind.
+    """
+    path = Path(run)
+    if path.is_dir():
+        path = Run(path).model
+    tensors, values = load_tensors(path)
+    try:
+        about = TypewriterAbout.from_dict(values)
+        model = build(about)
+        model.load_state_dict(tensors)
+    except RunError as error:
+        raise RunError(f"{path}: {error}") from error
+    except (RuntimeError, ValueError) as error:
+        raise RunError(
+            f"{path}: the weights do not fit their own description ({error}). The file is "
+            "damaged or from another version; train again."
+        ) from error
+    return model.to(device).eval(), about
