@@ -114,7 +114,7 @@ def test_truncated_images_name_the_file(tmp_path, suffix):
         read_image(path)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.data())
 def test_damaged_bytes_never_escape_as_another_error(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("fuzz")

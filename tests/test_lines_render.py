@@ -206,6 +206,14 @@ def test_touching_letters_are_the_darkest_of_each_alone(font: Font) -> None:
     np.testing.assert_allclose(coverage_of(image), alone, atol=1 / 254)
 
 
+def test_a_slant_leans_to_the_right_about_the_baseline(font: Font) -> None:
+    """The stem of `g` at a height `y` moves by `y` times the tangent; below, to the left."""
+    upright, leaning = cut_glyph(font, 100, "g"), cut_glyph(font, 100, "g", slant=20.0)
+    for row in (-40, -20, 10, 18):
+        lefts = [p.left + int(np.argmax(p.ink[row - p.top] > 0.5)) for p in (upright, leaning)]
+        assert lefts[1] - lefts[0] == pytest.approx(-(row + 0.5) * np.tan(np.radians(20)), abs=1)
+
+
 def test_kerning_is_kept_and_ligatures_are_not(font: Font) -> None:
     kerned = advance(font, 100, "W", "a") - advance(font, 100, "W", "m")
     from PIL import features

@@ -7,7 +7,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from typica.errors import ConfigError, DataError
@@ -63,6 +63,7 @@ def test_bad_options_name_the_field():
         TextOptions(sep="|", space="|")
 
 
+@settings(deadline=None)
 @given(st.text(), st.sampled_from(["NFC", "NFD", "none"]))
 def test_symbols_hold_the_text_and_nothing_else(text, form):
     options = TextOptions(form)
@@ -77,6 +78,7 @@ def test_symbols_hold_the_text_and_nothing_else(text, form):
         assert tokenize("".join(symbols), options) == symbols
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1))
 def test_only_the_first_cluster_can_begin_with_a_mark(text):
     found = clusters("".join(text.split()))
@@ -136,6 +138,6 @@ def test_missing_table_and_other_encoding(tmp_path):
 
 
 def test_an_endless_expression_is_stopped(tmp_path):
-    options = write_table(tmp_path / "t.csv", "char,replacement,regex\n(a|aa|a?)+$b,x,true\n")
+    options = write_table(tmp_path / "t.csv", "char,replacement,regex\n(?:a|aa)+[bc][bc],x,true\n")
     with pytest.raises(DataError, match="too long"):
-        tokenize("a" * 5000 + "!", options)
+        tokenize("a" * 3000 + "b", options)

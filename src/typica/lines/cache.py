@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from ..errors import ConfigError, DataError
 from ..files import atomic_path, write_json
-from .images import line_image, resize_line
+from .images import decoding_order, line_image, resize_line
 from .line import Line, LineCollection, Problem
 
 __all__ = ["LineCache"]
@@ -138,10 +138,7 @@ def _map(source: IO[bytes] | Path, size: int) -> np.ndarray:
 
 def _build(collection: LineCollection, height: int, target: IO[bytes]) -> dict[str, Any]:
     """Write the pixels of all lines; lines of one page after each other, to read it once."""
-    first: dict[Path, int] = {}
-    for number, line in enumerate(collection):
-        first.setdefault(line.path, number)
-    order = sorted(range(len(collection)), key=lambda number: first[collection.lines[number].path])
+    order = decoding_order(collection.lines)
     widths, offsets = [0] * len(collection), [0] * len(collection)
     broken: dict[str, str] = {}
     end = 0
@@ -170,7 +167,7 @@ def _keep(
     digest = _hash([_VERSION, PIL.__version__, height, [_state(line) for line in collection]])[:32]
     index_file = folder / f"lines-{name}.json"
     pixel_file = folder / f"lines-{name}-{digest}.u8"
-    index = _load(index_file, digest, len(collection))
+    index = _load(index_file, digest, len(collection), height)
     if index is not None:
         try:
             if pixel_file.stat().st_size == index["bytes"]:
@@ -200,17 +197,20 @@ def _hash(value: Any) -> str:
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()
 
 
-def _load(file: Path, digest: str, count: int) -> dict[str, Any] | None:
+def _load(file: Path, digest: str, count: int, height: int) -> dict[str, Any] | None:
     """The index of a cache, or None if it is missing, damaged or of other data."""
     try:
         index = json.loads(file.read_text(encoding="utf-8"))
+        widths, offsets = (np.array(index[name], dtype=np.int64) for name in ("widths", "offsets"))
         good = (
             index["digest"] == digest
-            and len(index["widths"]) == len(index["offsets"]) == count
-            and all(isinstance(value, int) for value in index["widths"] + index["offsets"])
-            and isinstance(index["broken"], dict)
+            and widths.shape == offsets.shape == (count,)
             and isinstance(index["bytes"], int)
+            and bool((widths >= 0).all() and (offsets >= 0).all())
+            and bool((offsets + widths * height * 3 <= index["bytes"]).all())
+            and isinstance(index["broken"], dict)
+            and int((widths == 0).sum()) == len(index["broken"])
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return None
     return index if good else None

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from ..errors import ConfigError, DataError
 from .collection import ReadingOptions, read_lines
-from .images import line_image, resized_width
+from .images import decoding_order, line_image, resized_width
 from .line import SPLITS, Line, LineCollection, Problem
 from .text import clusters
 
@@ -272,11 +272,7 @@ def check(
 
 def _widths(collection: LineCollection, height: int) -> tuple[dict[str, int], list[Problem]]:
     """The width of every line at the model's height, and the lines that cannot be decoded."""
-    # Lines of one page one after the other, so that the page is decoded once.
-    first: dict[Path, int] = {}
-    for number, line in enumerate(collection):
-        first.setdefault(line.path, number)
-    order = sorted(collection, key=lambda line: first[line.path])
+    order = [collection.lines[number] for number in decoding_order(collection.lines)]
     widths: dict[str, int] = {}
     broken = []
     for line in tqdm(order, "decoding", unit="line", delay=2.0, leave=False, disable=None):

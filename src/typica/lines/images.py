@@ -21,6 +21,7 @@ from .line import Line
 __all__ = [
     "IMAGE_SUFFIXES",
     "MAX_PIXELS",
+    "decoding_order",
     "image_size",
     "line_image",
     "paper_colour",
@@ -103,6 +104,21 @@ def line_image(line: Line) -> np.ndarray:
         DataError: If the image cannot be decoded.
     """
     return read_image(line.path, line.polygon, line.margin)
+
+
+def decoding_order(lines: Sequence[Line]) -> list[int]:
+    """The order in which to ask for line images, so that every page is decoded once.
+
+    Arguments:
+        lines: The lines, in any order.
+
+    Returns:
+        Every index into `lines` once; lines of one image file follow each other.
+    """
+    first: dict[Path, int] = {}
+    for number, line in enumerate(lines):
+        first.setdefault(line.path, number)
+    return sorted(range(len(lines)), key=lambda number: first[lines[number].path])
 
 
 def resized_width(width: int, height: int, target: int) -> int:

@@ -6,9 +6,10 @@ configuration is written into the run folder and into the weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ..errors import ConfigError
 
@@ -23,6 +24,7 @@ __all__ = [
     "TypewriterConfig",
     "config_from_dict",
     "preset",
+    "with_changes",
 ]
 
 
@@ -273,23 +275,65 @@ def config_from_dict(values: dict[str, Any]) -> TypewriterConfig:
     def build(kind: type, given: Any, where: str) -> Any:
         _require(isinstance(given, dict), f"{where or 'configuration'}: expected a mapping")
         hints = get_type_hints(kind)
-        known = {f.name for f in fields(kind)}
-        for key in given:
-            _require(key in known, f"{where}{key}: no such option")
-        return kind(
-            **{
-                key: build(hints[key], value, f"{where}{key}.")
-                if is_dataclass(hints[key])
-                else value
-                for key, value in given.items()
-            }
-        )
+        known = [f.name for f in fields(kind)]
+        built = {}
+        for key, value in given.items():
+            _require(
+                key in known, f"{where}{key}: no such option; there are {', '.join(known)}"
+            )
+            if is_dataclass(hints[key]):
+                value = build(hints[key], value, f"{where}{key}.")
+            else:
+                _require(
+                    _fits(value, hints[key]),
+                    f"{where}{key}: {value!r} is of the wrong type or not one of the choices",
+                )
+            built[key] = value
+        return kind(**built)
 
-    try:
-        config: TypewriterConfig = build(TypewriterConfig, values, "")
-    except TypeError as error:
-        raise ConfigError(f"configuration: a value has the wrong type ({error})") from error
+    config: TypewriterConfig = build(TypewriterConfig, values, "")
     return config
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a plain value is of a type such as `int`, `float | None` or `Literal[...]`."""
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    if get_args(hint):
+        return any(_fits(value, one) for one in get_args(hint))
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, hint)
+
+
+def with_changes(config: TypewriterConfig, changes: Sequence[str]) -> TypewriterConfig:
+    """A configuration with some options changed.
+
+    Arguments:
+        config: To start from.
+        changes: Each `name=value`, the name with dots (`training.steps=500`), the value as in
+            JSON or a plain word.
+
+    Raises:
+        ConfigError: If a change has no `=`, names no option, or cannot work.
+    """
+    values = config.as_dict()
+    for change in changes:
+        name, equals, text = change.partition("=")
+        _require(bool(equals), f"--set {change}: write name=value, such as training.steps=500")
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = text
+        *path, last = name.split(".")
+        place = values
+        for key in path:
+            _require(isinstance(place.get(key), dict), f"--set {change}: no group {key!r}")
+            place = place[key]
+        place[last] = value
+    return config_from_dict(values)
 
 
 def _paper(height: int, learning_rate: float, weight: float, batch: int, steps: int) -> Any:

@@ -126,14 +126,17 @@ def _load_glyphs(file: Path, reading: Reading) -> dict[str, Any]:
 def _glyphs(entry: object, text: TextOptions) -> tuple[Glyph, ...]:
     glyphs = []
     for one in entry if isinstance(entry, list) else [None]:
-        good = isinstance(one, list) and len(one) == 5 and isinstance(one[0], str)
+        fields: list[Any] = one if isinstance(one, list) and len(one) == 5 else [None]
+        symbol, *edges = fields
         # `bool` is a number for Python, not for a box.
-        if not good or not all(type(x) in (int, float) and math.isfinite(x) for x in one[1:]):
+        numbers = all(type(edge) in (int, float) and math.isfinite(edge) for edge in edges)
+        if not isinstance(symbol, str) or not numbers:
             raise Fault(
                 "glyph boxes are not of the form [[symbol, left, top, right, bottom], ...]",
                 "Render the lines again.",
             )
-        glyphs.append(Glyph(normalize(one[0], text.normalization), Box(*map(float, one[1:]))))
+        box = Box(*(float(edge) for edge in edges))
+        glyphs.append(Glyph(normalize(symbol, text.normalization), box))
     return tuple(glyphs)
 
 

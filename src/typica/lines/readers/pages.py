@@ -163,7 +163,7 @@ def _page_image(page: Page, finder: ImageFinder) -> Path:
     base = page.file.parent
     named = os.path.normpath(base / folder) if folder and not folder.startswith("/") else base
     places = [Path(named), base, base / "images", base.parent, base.parent / "images"]
-    inside = [place for place in places if place == finder.root or finder.root in place.parents]
+    inside = [place for place in dict.fromkeys(places) if finder.holds(place)]
     stems = dict.fromkeys([os.path.splitext(name)[0], page.file.name.split(".")[0], page.file.stem])
     for place in inside:
         found = finder.named(place, name) if name else None

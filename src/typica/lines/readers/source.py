@@ -101,15 +101,24 @@ class ImageFinder:
         self._real_root = os.path.realpath(root)
         self._folders: dict[Path, dict[str, str]] = {}
         self._stems: dict[Path, dict[str, list[str]]] = {}
+        self._inside: dict[Path, bool] = {}
 
     def check_inside(self, path: Path) -> None:
         """Raise a `Fault` if a path, links resolved, leads out of the data folder."""
-        real = os.path.realpath(path)
-        if real != self._real_root and not real.startswith(self._real_root.rstrip(os.sep) + os.sep):
+        folder = path.parent
+        if folder not in self._inside:
+            self._inside[folder] = self.holds(folder)
+        # A file that is no link is where its folder is.
+        if not (self.holds(path) if os.path.islink(path) else self._inside[folder]):
             raise Fault(
                 f"{path.name} leads out of the data folder",
                 f"Put the image itself below {self.root}, not a link to it.",
             )
+
+    def holds(self, path: Path) -> bool:
+        """True if a path, links resolved, is the data folder or below it."""
+        real = os.path.realpath(path)
+        return real == self._real_root or real.startswith(self._real_root.rstrip(os.sep) + os.sep)
 
     def named(self, folder: Path, name: str) -> Path | None:
         """The file of exactly this name (in any Unicode normal form); None if there is none."""

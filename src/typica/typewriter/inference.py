@@ -1,0 +1,148 @@
+"""Taking lines apart with a trained typewriter: readings and pictures, line after line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from ..hardware import fast_bfloat16
+from ..lines.cache import LineCache
+from ..lines.images import image_size, line_image
+from ..lines.line import Line
+from .decoding import apply_spaces, fit_space_gap, ink_boxes, readings
+from .loading import LineLoader
+from .losses import reconstruction_loss
+from .model import Typewriter
+from .pictures import label_colours
+from .reading import LineReading
+from .storage import TypewriterAbout
+
+__all__ = ["DecomposedLine", "decompose", "learned_space_gap", "line_size"]
+
+
+@dataclass(frozen=True)
+class DecomposedLine:
+    """One line taken apart.
+
+    Arguments:
+        line: The line.
+        reading: What was read, with boxes in pixels of the line as it was given.
+        original: The line at the model's height, `(H, w, 3)`, 0 to 255.
+        reconstruction: What the sprites make of it, the same shape.
+        segmentation: The same with one colour per sprite, the same shape.
+    """
+
+    line: Line
+    reading: LineReading
+    original: NDArray[np.uint8]
+    reconstruction: NDArray[np.uint8]
+    segmentation: NDArray[np.uint8]
+
+
+def line_size(line: Line) -> tuple[int, int]:
+    """Width and height of a line as it was given (cut from its page), in pixels."""
+    if line.polygon is None:
+        return image_size(line.path)
+    height, width = line_image(line).shape[:2]
+    return width, height
+
+
+def _bytes(pictures: torch.Tensor) -> NDArray[np.uint8]:
+    """`(B, 3, H, W)` in [0, 1] to bytes `(B, H, W, 3)`."""
+    scaled = pictures.permute(0, 2, 3, 1).mul(255).round_().clamp_(0, 255)
+    array: NDArray[np.uint8] = scaled.to(torch.uint8).cpu().numpy()
+    return array
+
+
+@torch.no_grad()
+def decompose(
+    model: Typewriter,
+    about: TypewriterAbout,
+    cache: LineCache,
+    *,
+    batch_size: int = 16,
+    progress: bool = False,
+) -> Iterator[DecomposedLine]:
+    """Take every line of a cache apart, lines of similar width together.
+
+    A line's result does not depend on the batch that it is in.
+
+    Arguments:
+        model: In evaluation mode.
+        about: Its description, for paper colour and word spaces.
+        cache: The lines at the model's height.
+        batch_size: Lines at a time.
+        progress: Show a progress bar on standard error.
+
+    Yields:
+        The lines in the order of the batches, not of the cache.
+    """
+    device = next(model.parameters()).device
+    autocast = fast_bfloat16(device)
+    everything = list(range(len(cache)))
+    loader = LineLoader(cache, everything, about.symbols, model.step, about.paper)
+    boxes = ink_boxes(model.sprites().cpu().numpy())
+    palette = torch.from_numpy(label_colours(len(boxes))).to(device).float() / 255
+    bar = tqdm(total=len(cache), unit="line", disable=not progress, desc="reading")
+    for chosen in loader.in_order(batch_size):
+        batch = loader.batch(chosen).to(device)
+        taken = model(batch, autocast=autocast)
+        errors = reconstruction_loss(taken.picture, batch.images, batch.widths).tolist()
+        lines = [loader.lines[i] for i in chosen]
+        read = readings(
+            model, taken, [line.id for line in lines], [line_size(line) for line in lines],
+            boxes, errors,
+        )
+        pictures = _bytes(taken.picture)
+        painted = _bytes(model.segmentation(taken, palette))
+        for row, (line, reading) in enumerate(zip(lines, read, strict=True)):
+            width = int(batch.widths[row])
+            yield DecomposedLine(
+                line,
+                apply_spaces(reading, about.space_gap),
+                np.asarray(cache[chosen[row]]),
+                pictures[row, :, :width],
+                painted[row, :, :width],
+            )
+        bar.update(len(chosen))
+    bar.close()
+
+
+def learned_space_gap(
+    model: Typewriter, about: TypewriterAbout, cache: LineCache, most: int = 200
+) -> float | None:
+    """The gap that separates words on the transcribed training lines, in line heights.
+
+    Arguments:
+        model: In evaluation mode.
+        about: Its description.
+        cache: Lines; at most `most` of the training lines, evenly spread, are read.
+        most: How many lines to read.
+    """
+    rows = [i for i, line in enumerate(cache.collection) if line.split == "train"]
+    rows = rows[:: max(1, -(-len(rows) // most))]
+    some = _Selected(cache, rows)
+    found = list(decompose(model, about, some))  # type: ignore[arg-type]
+    return fit_space_gap([one.line for one in found], [one.reading for one in found])
+
+
+class _Selected:
+    """Some lines of a cache, as a cache."""
+
+    def __init__(self, cache: LineCache, rows: list[int]) -> None:
+        self._cache, self._rows = cache, rows
+        chosen = {cache.collection.lines[i].id for i in rows}
+        self.collection = cache.collection.where(lambda line: line.id in chosen)
+        self.height = cache.height
+        self.widths = np.asarray(cache.widths)[rows]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> NDArray[np.uint8]:
+        return self._cache[self._rows[index]]

@@ -1,0 +1,269 @@
+"""From a run folder to its report page: gathers what training and evaluation left there."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from .. import __version__
+from ..errors import RunError
+from ..lines.line import SPACE, SPLITS, Box, Problem
+from ..reports import (
+    Confusion,
+    Curve,
+    DocumentScore,
+    LineCard,
+    SpriteCard,
+    TypewriterReport,
+    write_typewriter_report,
+)
+from ..runs import Run
+from .assessment import reading_from_dict
+from .edits import edit_operations
+from .reading import LineReading, PlacedGlyph
+from .storage import load_typewriter
+
+__all__ = ["write_report"]
+
+
+def write_report(run: Path | str, split: str | None = None) -> Path:
+    """Write `report/index.html` of a run folder, from what the folder holds.
+
+    Arguments:
+        run: The run folder.
+        split: Which evaluation to show; by default test, else val, else train, else all.
+
+    Returns:
+        The page.
+
+    Raises:
+        RunError: If the folder has no model, or no evaluation of that split.
+    """
+    folder = Run(Path(run))
+    chosen = _evaluation(folder, split)
+    summary = _json(chosen / "evaluation.json")
+    truths, found = _readings(chosen / "readings.jsonl")
+    model, about = load_typewriter(folder.folder)
+    masks = model.sprites().detach().numpy()
+    training = about.training
+
+    lines = tuple(_line_card(chosen, summary, name, truths, found) for name in summary["samples"])
+    worst = tuple(_line_card(chosen, summary, name, truths, found) for name in summary["worst"])
+    worst = tuple(card for card in worst if card.cer is None or card.cer > 0)
+    shown = {card.id for card in worst}
+    report = TypewriterReport(
+        title=str(training.get("data", folder.folder.name)),
+        sprites=tuple(
+            _sprite_cards(about.symbols, masks, about.counts, truths, found, about.config)
+        ),
+        description=(
+            f"Learned from {training.get('train_lines', '?')} lines, judged on "
+            f"{summary['lines']} others that it never saw."
+            if summary["split"] != "train"
+            else f"Learned from, and judged on, {summary['lines']} lines."
+        ),
+        supervised=bool(about.symbols),
+        split=str(summary["split"]),
+        line_count=int(summary["lines"]),
+        cer=summary.get("cer"),
+        cer_low=summary.get("cer_low"),
+        cer_high=summary.get("cer_high"),
+        reconstruction=summary.get("reconstruction")
+        or float(np.mean([r.reconstruction or 0.0 for r in found.values()])),
+        placements=summary.get("placements_per_character"),
+        localisation=(summary.get("localisation") or {}).get("found"),
+        minutes=training.get("minutes"),
+        steps=training.get("steps"),
+        hardware=_hardware(training.get("hardware", {})),
+        lines=tuple(card for card in lines if card.id not in shown),
+        worst=worst,
+        confusions=tuple(
+            Confusion(c["truth"], c["read"], c["count"]) for c in summary.get("confusions", [])
+        ),
+        curves=tuple(_curves(folder.read_log())),
+        documents=tuple(
+            DocumentScore(d["document"], d["lines"], d.get("cer"), d.get("reconstruction"))
+            for d in summary.get("documents", [])
+        ),
+        settings=tuple(_flat(about.config.as_dict())),
+        problems=tuple(_problems(folder.folder / "problems.json")),
+        commands=(
+            f"typica typewriter train DATA --out {folder.folder.name}",
+            f"typica typewriter eval {folder.folder.name} DATA --split {summary['split']}",
+            f"typica typewriter report {folder.folder.name}",
+        ),
+        version=f"typica {__version__}",
+        date=time.strftime("%Y-%m-%d"),
+    )
+    return write_typewriter_report(report, folder.folder / "report" / "index.html")
+
+
+def _evaluation(run: Run, split: str | None) -> Path:
+    """The folder of the evaluation to show."""
+    wanted = [split] if split else ["test", "val", "train", "all"]
+    for name in wanted:
+        folder = run.folder / "evaluation" / name
+        if (folder / "evaluation.json").exists():
+            return folder
+    run.read_config()  # says so if this is no run folder at all
+    have = [s for s in (*SPLITS, "all") if (run.folder / "evaluation" / s).is_dir()]
+    raise RunError(
+        f"{run.folder}: has no evaluation of {' or '.join(wanted)}"
+        + (f" (but of {', '.join(have)})" if have else "")
+        + ". Run `typica typewriter eval` first."
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: damaged ({error}). Run `typica typewriter eval` again.") from error
+    return values
+
+
+def _readings(path: Path) -> tuple[dict[str, list[str] | None], dict[str, LineReading]]:
+    """Truth and reading of every line."""
+    truths: dict[str, list[str] | None] = {}
+    found: dict[str, LineReading] = {}
+    try:
+        for row in path.read_text(encoding="utf-8").splitlines():
+            values = json.loads(row)
+            found[values["line"]] = reading_from_dict(values)
+            truths[values["line"]] = values["truth"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path}: damaged ({error}). Run `typica typewriter eval` again.") from error
+    return truths, found
+
+
+def _letters(truth: list[str] | None) -> list[str]:
+    return [symbol for symbol in truth or () if symbol != SPACE]
+
+
+def _line_card(
+    folder: Path,
+    summary: dict[str, Any],
+    name: str,
+    truths: dict[str, list[str] | None],
+    found: dict[str, LineReading],
+) -> LineCard:
+    number = summary["pictures"][name]
+    original, reconstruction, segmentation = (
+        _picture(folder / "pictures" / f"{number}-{kind}.png")
+        for kind in ("original", "reconstruction", "segmentation")
+    )
+    reading, truth = found[name], truths[name]
+    pairs = edit_operations(_letters(truth), reading.letters) if truth is not None else ()
+    wrong = sum(a != b for a, b in pairs)
+    return LineCard(
+        id=name,
+        truth=None if truth is None else "".join(truth),
+        read=reading.text,
+        cer=None if truth is None else wrong / max(1, len(_letters(truth))),
+        reconstruction=reading.reconstruction,
+        original=original,
+        reconstruction_image=reconstruction,
+        segmentation=segmentation,
+        glyphs=tuple(_scaled(g, original.shape[0] / reading.height) for g in reading.glyphs),
+        edits=tuple(pairs),
+    )
+
+
+def _scaled(glyph: PlacedGlyph, factor: float) -> PlacedGlyph:
+    """The same glyph in pixels of the line at the model's height."""
+    box = glyph.box
+    scaled = Box(box.left * factor, box.top * factor, box.right * factor, box.bottom * factor)
+    return replace(glyph, box=scaled)
+
+
+def _picture(path: Path) -> NDArray[np.uint8]:
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except OSError as error:
+        raise RunError(f"{path}: damaged ({error}). Run `typica typewriter eval` again.") from error
+
+
+def _sprite_cards(
+    symbols: tuple[str, ...],
+    masks: NDArray[np.float32],
+    counts: dict[str, int],
+    truths: dict[str, list[str] | None],
+    found: dict[str, LineReading],
+    config: Any,
+) -> Iterator[SpriteCard]:
+    placed: dict[int, list[PlacedGlyph]] = defaultdict(list)
+    wrong: dict[str, int] = defaultdict(int)
+    total: dict[str, int] = defaultdict(int)
+    for name, reading in found.items():
+        for glyph in reading.glyphs:
+            placed[glyph.sprite].append(glyph)
+        truth = truths[name]
+        if truth is not None:
+            for expected, read in edit_operations(_letters(truth), reading.letters):
+                if expected is not None:
+                    total[expected] += 1
+                    wrong[expected] += expected != read
+    allographs = config.sprites.allographs
+    for number, mask in enumerate(masks):
+        symbol = symbols[number // allographs] if symbols else ""
+        glyphs = placed[number]
+        colour = np.mean([g.colour for g in glyphs], axis=0) if glyphs else np.zeros(3)
+        yield SpriteCard(
+            symbol=symbol,
+            image=mask,
+            colour=(float(colour[0]), float(colour[1]), float(colour[2])),
+            train_count=counts.get(symbol) if symbols else None,
+            placed_count=len(glyphs),
+            confidence=float(np.mean([g.confidence for g in glyphs])) if glyphs else None,
+            cer=wrong[symbol] / total[symbol] if total[symbol] else None,
+            scale=float(np.mean([g.scale for g in glyphs])) if glyphs else None,
+            note=f"variant {number % allographs + 1}" if allographs > 1 else "",
+            sprite=number,
+        )
+
+
+def _hardware(facts: dict[str, Any]) -> str:
+    if not facts:
+        return ""
+    if "gpu" in facts:
+        return str(facts["gpu"])
+    return f"{facts.get('processor', '?')}, {facts.get('threads', '?')} threads"
+
+
+def _curves(rows: list[dict[str, Any]]) -> Iterator[Curve]:
+    plan = [
+        ("reconstruction", "training", "Reconstruction error", True, False),
+        ("validation_reconstruction", "validation", "Reconstruction error", True, False),
+        ("text", "training", "Text loss per character", True, False),
+        ("validation_cer", "validation", "Character error rate", True, True),
+        ("learning_rate", "learning rate", "Learning rate", False, False),
+    ]
+    for key, name, panel, log, percent in plan:
+        points = [(row["step"], row[key]) for row in rows if key in row]
+        if points:
+            steps, values = zip(*points, strict=True)
+            yield Curve(name, steps, values, panel, log, percent)
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", str(value)
+
+
+def _problems(path: Path) -> Iterator[Problem]:
+    if path.exists():
+        for row in json.loads(path.read_text(encoding="utf-8")):
+            yield Problem(Path(row["file"]), row["message"], row["remedy"], row["line"])
