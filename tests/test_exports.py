@@ -177,13 +177,13 @@ def test_alto_of_a_line():
     assert root.find(".//a:fileName", ALTO).text == "line.1.png"
     line = root.find(".//a:TextLine", ALTO)
     tags = [etree.QName(child).localname for child in line]
-    assert tags == ["String", "SP", "String", "SP", "String"]
+    assert tags == ["Shape", "String", "SP", "String", "SP", "String"]
     glyphs = root.findall(".//a:Glyph", ALTO)
     # e with tilde has a code point of its own, q with tilde and the ligature have not.
     contents = [g.get("CONTENT") for g in glyphs]
     assert contents == ["D", "\u1ebd", "q", "\u0303", "c", "h", "\ue001"]
     assert dict(glyphs[0].attrib) == {
-        "ID": "word_0_glyph_0",
+        "ID": "line_word_0_glyph_0",
         "CONTENT": "D",
         "GC": "0.5",
         "HPOS": "1.5",
@@ -194,7 +194,7 @@ def test_alto_of_a_line():
     assert glyphs[2].get("HPOS") == glyphs[3].get("HPOS") == "25"
     space = line.find("a:SP", ALTO)
     assert (space.get("HPOS"), space.get("WIDTH")) == ("19.75", "5.25")
-    assert line.get("BASELINE") == "0,28 80,28"
+    assert line.get("BASELINE") == "0 28 80 28"
 
 
 def test_an_empty_reading_is_an_empty_valid_line(page_schema, alto_schemas):

@@ -10,15 +10,15 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
-from tyro.conf import FlagConversionOff, OmitArgPrefixes, Positional, arg
+from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from . import __version__
-from .errors import ConfigError, TypicaError
+from .errors import ConfigError, RunError, TypicaError
 from .lines.collection import LineFormat, ReadingOptions
 from .lines.line import LineCollection
 from .lines.render_options import RenderOptions
@@ -215,13 +215,16 @@ def _run_reading(run: Path, data: _Data) -> ReadingOptions:
 
     options = data.options()
     kept = Run(run).read_config().get("text") or {}
-    if kept:
-        table = kept.get("replacements")
+    if not kept:
+        return options
+    table = data.replacements or kept.get("replacements")  # it may have been moved
+    try:
         text = TextOptions(
             kept["normalization"], kept["sep"], kept["space"], Path(table) if table else None
         )
-        options = replace(options, text=text)
-    return options
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{Run(run).config}: damaged (text: {error}). Train again.") from error
+    return replace(options, text=text)
 
 
 def typewriter_eval(
@@ -249,7 +252,11 @@ def typewriter_eval(
     collection = _read(data, _run_reading(run, reading))
     evaluation = evaluate_run(run, collection, split, device)
     if evaluation is None:
-        print("no line has a transcription: nothing to compare with", file=sys.stderr)
+        print(
+            "nothing to compare with: no line has a transcription, or the typewriter was trained "
+            "without any. The readings are in the run folder.",
+            file=sys.stderr,
+        )
         return 1
     print(_json(evaluation.as_dict()) if json else "\n".join(evaluation_lines(evaluation)))
     return 0
@@ -263,7 +270,7 @@ def typewriter_decompose(
     reading: _DataArg = _Data(),
     device: str = "auto",
 ) -> int:
-    """Take lines apart: text, boxes (TSV, PAGE XML, ALTO), reconstruction, segmentation.
+    """Take lines apart: text, boxes (TSV, PAGE XML, ALTO), pictures; 1 if some were set aside.
 
     Args:
         run: Run folder.
@@ -275,9 +282,10 @@ def typewriter_decompose(
     from .typewriter.run import decompose_into
 
     collection = _read(images, _run_reading(run, reading))
-    for row in decompose_into(run, collection, out, device):
+    result = decompose_into(run, collection, out, device)
+    for row in result.summary():
         print(row)
-    return 0
+    return 1 if result.set_aside else 0
 
 
 def typewriter_report(
@@ -310,38 +318,71 @@ def demo(out: Path = Path("runs/demo"), minutes: float = 2.5) -> int:
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    """Paths as strings."""
-    return {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
+    """Paths as strings, whole, so that they hold in any working folder."""
+    return {k: str(v.resolve()) if isinstance(v, Path) else v for k, v in values.items()}
 
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=1)
 
 
-_COMMANDS: dict[str, Callable[..., int]] = {
-    "lines check": lines_check,
-    "lines render": lines_render,
-    "typewriter train": typewriter_train,
-    "typewriter eval": typewriter_eval,
-    "typewriter decompose": typewriter_decompose,
-    "typewriter report": typewriter_report,
-    "demo": demo,
+_GROUPS: dict[str, tuple[str, dict[str, Callable[..., int]]]] = {
+    "lines": (
+        "Text lines: check a data set, render one.",
+        {"check": lines_check, "render": lines_render},
+    ),
+    "typewriter": (
+        "Learn an alphabet from text lines and read with it.",
+        {
+            "train": typewriter_train,
+            "eval": typewriter_eval,
+            "decompose": typewriter_decompose,
+            "report": typewriter_report,
+        },
+    ),
 }
+
+
+def _help() -> str:
+    rows = [
+        "usage: typica GROUP COMMAND ...   (add --help for the options of a command)",
+        "",
+        "Learn a generative model of an image collection, then read it.",
+    ]
+    for group, (about, commands) in _GROUPS.items():
+        rows += ["", f"{group}: {about}"]
+        rows += [
+            f"  typica {group} {name:<10} {(command.__doc__ or '').splitlines()[0]}"
+            for name, command in commands.items()
+        ]
+    rows += ["", f"  typica demo   {(demo.__doc__ or '').splitlines()[0]}", "  typica --version"]
+    return "\n".join(rows)
+
+
+def _dispatch(given: list[str]) -> int:
+    """Find the command and let its signature parse the rest."""
+    if given == ["--version"]:
+        print(f"typica {__version__}")
+        return 0
+    if not given or given[0] in ("-h", "--help"):
+        print(_help())
+        return 0
+    if given[0] == "demo":
+        return int(tyro.cli(demo, prog="typica demo", args=given[1:]))
+    if given[0] not in _GROUPS:
+        print(f"typica: no command {given[0]!r}\n\n{_help()}", file=sys.stderr)
+        return 2
+    about, commands = _GROUPS[given[0]]
+    status = tyro.extras.subcommand_cli_from_dict(
+        commands, prog=f"typica {given[0]}", description=about, args=given[1:]
+    )
+    return int(status)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit status is 0, 1 (a check failed), 2 (bad input) or 130."""
-    given = sys.argv[1:] if arguments is None else arguments
-    if given == ["--version"]:
-        print(f"typica {__version__}")
-        return 0
     try:
-        status = tyro.extras.subcommand_cli_from_dict(
-            _COMMANDS,
-            prog="typica",
-            description="Learn a generative model of an image collection, then read it.",
-            args=given,
-        )
+        return _dispatch(sys.argv[1:] if arguments is None else list(arguments))
     except TypicaError as error:
         print(f"typica: {error}", file=sys.stderr)
         return 2
@@ -350,7 +391,14 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     except BrokenPipeError:  # the reader of our output, such as `head`, has gone
         return 0
-    return int(status)
+    except OSError as error:  # a folder without permission, a full disk
+        where = f"{error.filename}: " if error.filename else ""
+        print(
+            f"typica: {where}{error.strerror or error}. Check the path, its permissions and the "
+            "free space.",
+            file=sys.stderr,
+        )
+        return 2
 
 
 if __name__ == "__main__":

@@ -47,6 +47,8 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {})["typica"])
+            if not isinstance(about, dict):
+                raise ValueError("its description is no JSON object")
             return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
     except FileNotFoundError as error:
         raise RunError(f"{path}: no such file. Is this a run folder, and did it train?") from error
@@ -88,7 +90,12 @@ class Run:
         Raises:
             RunError: If another process holds it.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(
+                f"{self.folder}: cannot be made ({error.strerror}). Give another --out."
+            ) from error
         try:
             import fcntl
         except ImportError:  # no advisory locks on this system
@@ -117,7 +124,7 @@ class Run:
         try:
             about: dict[str, Any] = json.loads(self.config.read_text(encoding="utf-8"))
             version = int(about["format"])
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise RunError(
                 f"{self.folder}: not a run folder (no config.json). Give the folder that "
                 "`typica typewriter train --out` made."
@@ -140,12 +147,13 @@ class Run:
         """All whole rows of `log.jsonl`; a row cut short by a kill is left out."""
         rows = []
         if self.log.exists():
-            for text in self.log.read_text(encoding="utf-8").splitlines():
+            text = self.log.read_text(encoding="utf-8", errors="replace")
+            for part in text.split("\n"):
                 with contextlib.suppress(ValueError):
-                    rows.append(json.loads(text))
-        return rows
+                    rows.append(json.loads(part))
+        return [row for row in rows if isinstance(row, dict) and "step" in row]
 
     def cut_log(self, step: int) -> None:
         """Drop the rows after a step: a resumed run writes them again."""
-        rows = [row for row in self.read_log() if row.get("step", 0) <= step]
+        rows = [row for row in self.read_log() if row["step"] <= step]
         write_text(self.log, "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows))

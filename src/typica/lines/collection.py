@@ -143,6 +143,7 @@ def _make_lines(
             polygon=raw.polygon,
             glyphs=raw.glyphs,
             margin=raw.margin,
+            place=raw.place,
         )
         for raw, split, document in zip(raws, splits, documents, strict=True)
     ]

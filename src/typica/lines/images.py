@@ -24,6 +24,8 @@ __all__ = [
     "decoding_order",
     "image_size",
     "line_image",
+    "line_origin",
+    "line_size",
     "paper_colour",
     "read_image",
     "resize_line",
@@ -104,6 +106,43 @@ def line_image(line: Line) -> np.ndarray:
         DataError: If the image cannot be decoded.
     """
     return read_image(line.path, line.polygon, line.margin)
+
+
+def line_origin(line: Line) -> tuple[int, int]:
+    """Where the upper left pixel of `line_image(line)` lies on the image file.
+
+    Arguments:
+        line: The line.
+
+    Returns:
+        `(x, y)` in pixels of the upright page; `(0, 0)` if the image is the line alone.
+
+    Raises:
+        DataError: If the image cannot be opened, or the polygon misses it.
+    """
+    if line.polygon is None:
+        return 0, 0
+    left, top, _, _ = _extent(line.polygon, line.margin, image_size(line.path), line.path)
+    return left, top
+
+
+def line_size(line: Line) -> tuple[int, int]:
+    """The size of `line_image(line)`, from the header of the image file alone.
+
+    Arguments:
+        line: The line.
+
+    Returns:
+        Width and height in pixels.
+
+    Raises:
+        DataError: If the image cannot be opened, or the polygon misses it.
+    """
+    size = image_size(line.path)
+    if line.polygon is None:
+        return size
+    left, top, right, bottom = _extent(line.polygon, line.margin, size, line.path)
+    return right - left, bottom - top
 
 
 def decoding_order(lines: Sequence[Line]) -> list[int]:
@@ -279,30 +318,38 @@ def _page(path: Path, mtime: int, size: int) -> np.ndarray:
     return page
 
 
-def _cut(
-    page: np.ndarray, polygon: Sequence[tuple[float, float]], margin: float, path: Path
-) -> np.ndarray:
-    """Cut a polygon, widened by `margin` pixels, out of a page."""
+def _extent(
+    polygon: Sequence[tuple[float, float]], margin: float, size: tuple[int, int], path: Path
+) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom (exclusive) of what is cut out of a page of some size."""
     corners = np.asarray(polygon, dtype=np.float64)
     if corners.ndim != 2 or corners.shape[1] != 2 or len(corners) < 3:
         raise DataError(f"{path}: a polygon needs at least three points. Correct the outline.")
     if not np.isfinite(corners).all():
         raise DataError(f"{path}: a polygon has a point that is no number. Correct the outline.")
-    height, width = page.shape[:2]
     low = np.floor(corners.min(axis=0) - margin)
     # The end is exclusive; a polygon that is a mere line still has one pixel.
     high = np.maximum(np.ceil(corners.max(axis=0) + margin), low + 1)
-    left, top = (int(value) for value in np.clip(low, 0, (width, height)))
-    right, bottom = (int(value) for value in np.clip(high, 0, (width, height)))
+    left, top = (int(value) for value in np.clip(low, 0, size))
+    right, bottom = (int(value) for value in np.clip(high, 0, size))
     if right <= left or bottom <= top:
         raise DataError(
-            f"{path}: the outline of a line lies outside the page ({width} x {height} pixels). "
+            f"{path}: the outline of a line lies outside the page ({size[0]} x {size[1]} pixels). "
             "Check that the outline belongs to this image."
         )
+    return left, top, right, bottom
+
+
+def _cut(
+    page: np.ndarray, polygon: Sequence[tuple[float, float]], margin: float, path: Path
+) -> np.ndarray:
+    """Cut a polygon, widened by `margin` pixels, out of a page."""
+    height, width = page.shape[:2]
+    left, top, right, bottom = _extent(polygon, margin, (width, height), path)
     piece = page[top:bottom, left:right].copy()
     mask = Image.new("1", (right - left, bottom - top))
     pen = ImageDraw.Draw(mask)
-    points = [(float(x), float(y)) for x, y in corners - (left, top)]
+    points = [(float(x) - left, float(y) - top) for x, y in polygon]
     pen.polygon(points, fill=1, outline=1)
     if margin >= 0.5:
         # A thick outline widens the polygon evenly, wherever it turns.

@@ -11,13 +11,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["SPACE", "SPLITS", "Box", "Glyph", "Line", "LineCollection", "Problem", "Split"]
+__all__ = [
+    "SPACE",
+    "SPLITS",
+    "Box",
+    "Glyph",
+    "Line",
+    "LineCollection",
+    "PagePlace",
+    "Points",
+    "Problem",
+    "Split",
+]
 
 SPACE = " "
 """The symbol of a word space in `Line.symbols`, whatever stood for it in the file."""
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+Points = tuple[tuple[float, float], ...]
+"""Corner points `(x, y)` in pixels of an image, origin at the top left."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +80,25 @@ class Glyph:
 
 
 @dataclass(frozen=True)
+class PagePlace:
+    """Where a line stands in the PAGE or ALTO file that it was read from.
+
+    Arguments:
+        page: The file relative to the data folder, without extension, with forward slashes.
+        line: The id of the line in that file.
+        region: The id of the region or text block around it; empty if there is none.
+        region_outline: The outline of the region in page pixels; None if there is none.
+        baseline: The baseline in page pixels; None if there is none.
+    """
+
+    page: str
+    line: str
+    region: str = ""
+    region_outline: Points | None = None
+    baseline: Points | None = None
+
+
+@dataclass(frozen=True)
 class Line:
     """One text line: where its picture is, and what is known of its text.
 
@@ -79,6 +112,7 @@ class Line:
             the picture of the line alone.
         glyphs: The true glyph boxes, in reading order; empty if unknown.
         margin: By how many page pixels `polygon` is widened when the line is cut out.
+        place: Where it stands in the file of its page; None if it comes from no such file.
     """
 
     id: str
@@ -86,9 +120,10 @@ class Line:
     symbols: tuple[str, ...] | None
     split: Split = "train"
     document: str = ""
-    polygon: tuple[tuple[float, float], ...] | None = None
+    polygon: Points | None = None
     glyphs: tuple[Glyph, ...] = ()
     margin: float = 0.0
+    place: PagePlace | None = None
 
     @property
     def text(self) -> str | None:

@@ -97,7 +97,8 @@ def evaluate_run(
         progress: Show a progress bar on standard error.
 
     Returns:
-        The evaluation; None if no line has a transcription (the readings are kept all the same).
+        The evaluation; None if no line has a transcription, or the typewriter was trained
+        without any (the readings are kept all the same).
 
     Raises:
         RunError: If the run folder cannot be used.
@@ -114,6 +115,11 @@ def evaluate_run(
             "or all."
         )
     with LineCache(part, model.config.height, cache_folder) as cache:
+        if not len(cache):
+            raise DataError(
+                f"{collection.root}: no image of split {split!r} can be decoded. "
+                "`typica lines check` says why."
+            )
         return assess(model, about, cache, Run(Path(run)), split, progress)
 
 
@@ -139,12 +145,14 @@ def assess(
         if order[one.line.id] in kept:
             sampled[one.line.id] = one
         # pictures of the poorest lines are kept while reading: nothing is read twice
-        poorest.append((_badness(one), one))
+        poorest.append((_badness(one, bool(about.symbols)), one))
         poorest = sorted(poorest, key=lambda pair: -pair[0])[:_WORST]
     found.sort(key=lambda reading: order[reading.line])
     lines = cache.collection.lines
     evaluation = (
-        evaluate_readings(lines, found, split) if any(line.symbols for line in lines) else None
+        evaluate_readings(lines, found, split)
+        if about.symbols and any(line.letters for line in lines)
+        else None
     )
     worst = {one.line.id: one for _, one in poorest}
     folder = run.folder / "evaluation" / split
@@ -157,11 +165,11 @@ def _spread(count: int, wanted: int) -> set[int]:
     return set(np.linspace(0, count - 1, min(wanted, count)).round().astype(int).tolist())
 
 
-def _badness(one: DecomposedLine) -> float:
+def _badness(one: DecomposedLine, supervised: bool) -> float:
     """How badly a line was read: its error rate, or its reconstruction error without a text."""
     from rapidfuzz.distance import Levenshtein
 
-    if one.line.symbols is None:
+    if not supervised or one.line.symbols is None:
         return one.reading.reconstruction or 0.0
     truth = one.line.letters
     edits = Levenshtein.distance(truth, one.reading.letters)
@@ -194,7 +202,7 @@ def _write(
         names[line] = [f"{number:03d}"]
     summary = {} if evaluation is None else evaluation.as_dict()
     summary |= {
-        "split": collection.lines[0].split if evaluation is None else evaluation.split,
+        "split": folder.name,
         "lines": len(found),
         "pictures": {line: name[0] for line, name in names.items()},
         "samples": list(sampled),

@@ -7,6 +7,7 @@ configuration is written into the run folder and into the weights.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -156,8 +157,13 @@ class LossConfig:
     once: what is drawn is what is read, and doubled letters need no blank between them."""
     alignment_weight: float = 0.05
     """lambda of eq. 3.5 (0.01 in the paper, 0.1 on its printed book)."""
-    overlap: float = 0.0
-    """Weight of the overlap of layers (unsupervised option of the paper's program)."""
+    sharpening: float = 0.3
+    """Temperature of the alignment in the last, hard part of the training (`training.harden`):
+    below 1 it gathers each character on one position, so that the best symbol of every position
+    spells the text. 1 in the paper."""
+    overlap: float = 0.05
+    """Weight of the mean overlap of layers. It clears the grey ghosts of neighbours from around
+    the sprites. 0 in the paper, an option for unsupervised training in its program."""
     sparsity: float = 0.0
     """Weight of the mean blank probability (unsupervised option)."""
     frequency: float = 0.0
@@ -170,13 +176,15 @@ class LossConfig:
         )
         for name in ("alignment_weight", "overlap", "sparsity", "frequency"):
             _require(getattr(self, name) >= 0, f"loss.{name}: at least 0")
+        _require(0 < self.sharpening <= 1, "loss.sharpening: above 0, at most 1")
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
     """How the parameters are found (section 3.3.3)."""
 
-    batch_size: int = 16
+    batch_size: int = 8
+    """16 in the paper; on a processor twice as many steps of 8 learn more in the same time."""
     steps: int = 2000
     """Gradient steps; `--max-minutes` replaces it by what fits."""
     learning_rate: float = 2e-3
@@ -215,7 +223,9 @@ class TrainingConfig:
         _require(self.clip is None or self.clip > 0, "training.clip: above 0, or none")
         _require(self.crop is None or self.crop > 0, "training.crop: above 0, or none")
         _require(0 <= self.harden <= 1, "training.harden: between 0 and 1")
+        _require(self.weight_decay >= 0, "training.weight_decay: at least 0")
         _require(self.evaluations >= 1, "training.evaluations: at least 1")
+        _require(0 <= self.seed < 2**32, "training.seed: from 0 to 4294967295")
 
 
 @dataclass(frozen=True)
@@ -237,6 +247,17 @@ class TypewriterConfig:
         _require(
             self.window_width >= self.encoder.step,
             "placement.window: narrower than a step, so some pixels could not be drawn",
+        )
+        crop, count = self.training.crop, self.sprites.count
+        if crop is not None:
+            _require(count is not None, "training.crop: a crop has no text; give sprites.count")
+            _require(
+                round(crop * self.height) >= self.encoder.step,
+                "training.crop: narrower than a step",
+            )
+        _require(
+            count is None or count % self.sprites.allographs == 0,
+            "sprites.count: not a multiple of sprites.allographs",
         )
         if self.sprites.generator == "unet":
             _require(
@@ -302,10 +323,14 @@ def _fits(value: Any, hint: Any) -> bool:
     if get_args(hint):
         return any(_fits(value, one) for one in get_args(hint))
     if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        plain = isinstance(value, int | float) and not isinstance(value, bool)
+        return plain and math.isfinite(value)
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, hint)
+
+
+_WORDS = {"none": None, "true": True, "false": False}
 
 
 def with_changes(config: TypewriterConfig, changes: Sequence[str]) -> TypewriterConfig:
@@ -326,7 +351,7 @@ def with_changes(config: TypewriterConfig, changes: Sequence[str]) -> Typewriter
         try:
             value = json.loads(text)
         except ValueError:
-            value = text
+            value = _WORDS.get(text.lower(), text)
         *path, last = name.split(".")
         place = values
         for key in path:
@@ -347,7 +372,7 @@ def _paper(height: int, learning_rate: float, weight: float, batch: int, steps: 
         placement=PlacementConfig(
             centred=False, shift="clamp", colour="paper", learned_start=False
         ),
-        loss=LossConfig(alignment="ctc", alignment_weight=weight),
+        loss=LossConfig(alignment="ctc", alignment_weight=weight, sharpening=1.0, overlap=0.0),
         training=TrainingConfig(
             batch_size=batch,
             steps=steps,

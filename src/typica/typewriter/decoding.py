@@ -16,7 +16,26 @@ from ..lines.line import SPACE, Box, Line
 from .model import Decomposition, Typewriter
 from .reading import LineReading, PlacedGlyph
 
-__all__ = ["apply_spaces", "collapse", "fit_space_gap", "ink_boxes", "letters", "readings"]
+__all__ = [
+    "apply_spaces",
+    "collapse",
+    "fit_space_gap",
+    "ink_boxes",
+    "letters",
+    "readings",
+    "sprite_names",
+]
+
+
+def sprite_names(model: Typewriter) -> tuple[str, ...]:
+    """What the characters are called: their symbols, or numbers if none were given.
+
+    The numbers start at 1, as in the report, and have the same number of digits, so that a row
+    of them can be told apart.
+    """
+    count = model.sprites.codes.shape[0] // model.config.sprites.allographs
+    digits = len(str(count))
+    return model.symbols or tuple(f"{k:0{digits}d}" for k in range(1, count + 1))
 
 
 def collapse(characters: NDArray[np.int64], repeats: bool) -> list[list[int]]:
@@ -71,7 +90,8 @@ def ink_boxes(sprites: NDArray[np.float32], least: float = 0.04) -> list[Box]:
     """The tight box of the ink of every sprite, in sprite pixels.
 
     Ink is what exceeds half of the sprite's greatest opacity; connected pieces with less than
-    a share `least` of it are specks and do not count.
+    a share `least` of it are specks and do not count (unless there is nothing else). A sprite
+    without ink has an empty box in its middle.
 
     Arguments:
         sprites: Opacities, `(K, h, w)`, in [0, 1].
@@ -81,8 +101,13 @@ def ink_boxes(sprites: NDArray[np.float32], least: float = 0.04) -> list[Box]:
     for sprite in sprites:
         ink = sprite > 0.5 * sprite.max()
         pieces, count = ndimage.label(ink, structure=np.ones((3, 3), int))
+        if count == 0:
+            x, y = sprite.shape[1] / 2, sprite.shape[0] / 2
+            boxes.append(Box(x, y, x, y))
+            continue
         sizes = ndimage.sum_labels(ink, pieces, np.arange(1, count + 1))
-        kept = np.isin(pieces, 1 + np.flatnonzero(sizes >= least * sizes.sum()))
+        enough = min(least * sizes.sum(), sizes.max())
+        kept = np.isin(pieces, 1 + np.flatnonzero(sizes >= enough))
         rows, columns = np.flatnonzero(kept.any(1)), np.flatnonzero(kept.any(0))
         boxes.append(
             Box(
@@ -134,7 +159,7 @@ def readings(
         boxes: `ink_boxes` of the model's sprites.
         errors: Reconstruction error of each line.
     """
-    config, symbols = model.config, model.symbols
+    config, symbols = model.config, sprite_names(model)
     repeats = config.loss.alignment == "ctc"
     chosen = _characters(model, taken.logits, taken.cells)
     sprite = taken.weights.argmax(-1).cpu().numpy()
@@ -201,7 +226,7 @@ def fit_space_gap(lines: Sequence[Line], read: Sequence[LineReading]) -> float |
     The threshold that errs least on the pairs of neighbouring letters that were read right.
 
     Returns:
-        The threshold, or None if the transcriptions have no word spaces.
+        The threshold, or None if the transcriptions have no word spaces, or nothing else.
     """
     gaps, spaces = [], []
     for line, reading in zip(lines, read, strict=True):
@@ -235,7 +260,11 @@ def fit_space_gap(lines: Sequence[Line], read: Sequence[LineReading]) -> float |
     errors = np.concatenate([[0], np.cumsum(is_space)]) + np.concatenate(
         [np.cumsum(~is_space[::-1])[::-1], [0]]
     )
-    best = int(np.clip(errors.argmin(), 1, len(value) - 1))
+    # equal gaps cannot be told apart by any threshold
+    distinct = 1 + np.flatnonzero(np.diff(value) > 0)
+    if not len(distinct):
+        return None
+    best = int(distinct[errors[distinct].argmin()])
     return float((value[best - 1] + value[best]) / 2)
 
 

@@ -1,7 +1,8 @@
 r"""Readings as files that other programs open: a table, PAGE XML, ALTO.
 
-A reading is in pixels of its own line image, so each line image is one page of one line: one
-XML file for each image, named after the line, in folders if its id has slashes.
+Lines that were cut out of a page image share one XML file for each page, in pixels of the page,
+named after the file that they were read from. A line image is a page of one line: one XML file
+for each image, in pixels of the image, named after the line. Slashes in a name are folders.
 
 The table is UTF-8 text with tabs, one header row, one row for each placed glyph:
 
@@ -21,23 +22,29 @@ character is written as `\\`, `\t`, `\n`, `\r` or `\uXXXX`.
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from ..errors import DataError
 from ..files import write_bytes, write_text
-from .alto_xml import alto_xml
+from .alto_xml import alto_document, alto_xml
 from .export_values import number
-from .page_xml import page_xml
+from .page_reading import PageReading, page_of_line
+from .page_xml import page_document, page_xml
 from .reading import LineReading
 
 __all__ = [
     "TSV_COLUMNS",
     "alto_xml",
+    "escape",
+    "export_names",
     "export_path",
     "page_xml",
+    "pages_to_alto",
+    "pages_to_page",
     "readings_to_alto",
     "readings_to_page",
     "readings_to_tsv",
@@ -60,6 +67,10 @@ TSV_COLUMNS = (
     "space_before",
 )
 
+_SUFFIXES = (".xml", ".txt", ".png")
+_LONGEST = 200
+"""Bytes of a part of a path: file systems take 255, and files are written under longer names."""
+
 _ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 
@@ -79,7 +90,7 @@ def tsv_text(readings: Iterable[LineReading]) -> str:
             places = (number(v, 2) for v in (box.left, box.top, box.right, box.bottom))
             values = (number(v) for v in (glyph.confidence, glyph.scale, *glyph.colour))
             space = "1" if glyph.space_before and index else "0"
-            name, symbol = _escape(reading.line), _escape(glyph.symbol)
+            name, symbol = escape(reading.line), escape(glyph.symbol)
             rows.append("\t".join((name, str(index), symbol, *places, *values, space)))
     return "\n".join(rows) + "\n"
 
@@ -119,7 +130,7 @@ def readings_to_page(
     Raises:
         DataError: If the id of a line would lead out of the folder, or comes twice.
     """
-    return _write_each(readings, folder, images, created, page_xml)
+    return _write_lines(readings, folder, images, created, page_document)
 
 
 def readings_to_alto(
@@ -143,7 +154,72 @@ def readings_to_alto(
     Raises:
         DataError: If the id of a line would lead out of the folder, or comes twice.
     """
-    return _write_each(readings, folder, images, created, alto_xml)
+    return _write_lines(readings, folder, images, created, alto_document)
+
+
+def pages_to_page(
+    pages: Sequence[PageReading], folder: Path, created: datetime | None = None
+) -> list[Path]:
+    """Write one PAGE XML file for each page.
+
+    Arguments:
+        pages: What was read of some pages (see `typica.typewriter.page_reading`).
+        folder: Where the files go, as `<name of the page>.xml`, no two to the same place.
+        created: Date and time for the metadata; now if not given.
+
+    Returns:
+        The files, in the order of the pages.
+
+    Raises:
+        DataError: If the name of a page would lead out of the folder.
+    """
+    return _write_pages(pages, folder, created, page_document)
+
+
+def pages_to_alto(
+    pages: Sequence[PageReading], folder: Path, created: datetime | None = None
+) -> list[Path]:
+    """Write one ALTO file for each page.
+
+    Arguments:
+        pages: What was read of some pages (see `typica.typewriter.page_reading`).
+        folder: Where the files go, as `<name of the page>.xml`, no two to the same place.
+        created: Date and time for the metadata; now if not given.
+
+    Returns:
+        The files, in the order of the pages.
+
+    Raises:
+        DataError: If the name of a page would lead out of the folder.
+    """
+    return _write_pages(pages, folder, created, alto_document)
+
+
+def export_names(names: Iterable[str]) -> list[str]:
+    """Names that can be file names side by side, also where capitals do not count.
+
+    Arguments:
+        names: Ids of lines or names of pages, with forward slashes for folders.
+
+    Returns:
+        For each its own name if that is free, else with `~2`, `~3`, ... after it. Parts that
+        are too long for a file name are cut and end in a digest of the whole.
+    """
+    short = ["/".join(_shortened(part) for part in name.split("/")) for name in names]
+    taken: set[str] = set()
+    for name in short:
+        folders = name.split("/")[:-1]
+        # A file must not stand where a folder does.
+        taken.update(_folded("/".join(folders[: end + 1])) for end in range(len(folders)))
+    found = []
+    for name in short:
+        unique, count = name, 1
+        while any(_folded(unique + suffix) in taken for suffix in ("", *_SUFFIXES)):
+            count += 1
+            unique = f"{name}~{count}"
+        taken.update(_folded(unique + suffix) for suffix in _SUFFIXES)
+        found.append(unique)
+    return found
 
 
 def export_path(folder: Path, line: str, suffix: str = ".xml") -> Path:
@@ -177,12 +253,12 @@ def export_path(folder: Path, line: str, suffix: str = ".xml") -> Path:
     return folder.joinpath(*place.parent.parts, place.name + suffix)
 
 
-def _write_each(
+def _write_lines(
     readings: Iterable[LineReading],
     folder: Path,
     images: Mapping[str, str] | None,
     created: datetime | None,
-    render: Callable[[LineReading, str, datetime | None], bytes],
+    render: Callable[[PageReading, datetime | None], bytes],
 ) -> list[Path]:
     written: dict[Path, None] = {}
     for reading in readings:
@@ -192,12 +268,39 @@ def _write_each(
                 f"line '{reading.line}' has two readings for {path}: give each line once"
             )
         image = (images or {}).get(reading.line, reading.line)
-        write_bytes(path, render(reading, image, created))
+        write_bytes(path, render(page_of_line(reading, image), created))
         written[path] = None
     return list(written)
 
 
-def _escape(text: str) -> str:
+def _write_pages(
+    pages: Sequence[PageReading],
+    folder: Path,
+    created: datetime | None,
+    render: Callable[[PageReading, datetime | None], bytes],
+) -> list[Path]:
+    names = export_names(page.name for page in pages)
+    paths = [export_path(Path(folder), name) for name in names]
+    for path, page in zip(paths, pages, strict=True):
+        write_bytes(path, render(page, created))
+    return paths
+
+
+def _shortened(part: str) -> str:
+    data = part.encode("utf-8", "surrogatepass")
+    if len(data) <= _LONGEST:
+        return part
+    start = data[: _LONGEST - 17].decode("utf-8", "ignore")
+    return f"{start}~{hashlib.sha256(data).hexdigest()[:16]}"
+
+
+def _folded(name: str) -> str:
+    """The same for names that some file system takes for the same."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def escape(text: str) -> str:
+    """The text with control characters and backslashes written as at the top of this module."""
     return "".join(_ESCAPES.get(character) or _plain(character) for character in text)
 
 

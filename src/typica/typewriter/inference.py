@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from ..hardware import fast_bfloat16
 from ..lines.cache import LineCache
-from ..lines.images import image_size, line_image
+from ..lines.images import line_size
 from ..lines.line import Line
 from .decoding import apply_spaces, fit_space_gap, ink_boxes, readings
 from .loading import LineLoader
@@ -22,7 +22,7 @@ from .pictures import label_colours
 from .reading import LineReading
 from .storage import TypewriterAbout
 
-__all__ = ["DecomposedLine", "decompose", "learned_space_gap", "line_size"]
+__all__ = ["DecomposedLine", "decompose", "learned_space_gap"]
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,6 @@ class DecomposedLine:
     original: NDArray[np.uint8]
     reconstruction: NDArray[np.uint8]
     segmentation: NDArray[np.uint8]
-
-
-def line_size(line: Line) -> tuple[int, int]:
-    """Width and height of a line as it was given (cut from its page), in pixels."""
-    if line.polygon is None:
-        return image_size(line.path)
-    height, width = line_image(line).shape[:2]
-    return width, height
 
 
 def _bytes(pictures: torch.Tensor) -> NDArray[np.uint8]:
@@ -124,7 +116,9 @@ def learned_space_gap(
         cache: Lines; at most `most` of the training lines, evenly spread, are read.
         most: How many lines to read.
     """
-    rows = [i for i, line in enumerate(cache.collection) if line.split == "train"]
+    if not about.symbols:  # nothing was read that could be laid beside a text
+        return None
+    rows = [i for i, line in enumerate(cache.collection) if line.split == "train" and line.letters]
     rows = rows[:: max(1, -(-len(rows) // most))]
     some = _Selected(cache, rows)
     found = list(decompose(model, about, some))  # type: ignore[arg-type]

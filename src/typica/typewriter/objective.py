@@ -84,11 +84,18 @@ def objective(
     weights = config.loss
     if batch.targets is not None and batch.target_lengths is not None:
         logs = model.log_probabilities(taken.logits)
-        text = text_loss(logs, batch.targets, taken.cells, batch.target_lengths, weights).mean()
+        text = text_loss(
+            logs,
+            batch.targets,
+            taken.cells,
+            batch.target_lengths,
+            weights,
+            weights.sharpening if hard else 1.0,
+        ).mean()
         loss = loss + weights.alignment_weight * text
         terms["text"] = text.detach()
     if not warm and weights.overlap:
-        terms["overlap"] = overlap_penalty(taken.opacity, model.step).mean()
+        terms["overlap"] = overlap_penalty(taken.opacity, model.step, taken.cells).mean()
         loss = loss + weights.overlap * terms["overlap"]
     if not warm and (weights.sparsity or weights.frequency):
         probabilities, valid = taken.logits.softmax(-1), taken.valid

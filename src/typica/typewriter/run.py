@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..errors import DataError
 from ..files import write_text
 from ..hardware import choose_device, tune_process
 from ..lines.cache import LineCache
-from ..lines.line import LineCollection
+from ..lines.line import LineCollection, Problem
 from ..runs import Run, load_tensors
 from .assessment import assess
 from .config import TypewriterConfig
+from .decoding import sprite_names
 from .evaluation import Evaluation
-from .exports import export_path, readings_to_alto, readings_to_page, readings_to_tsv
+from .exports import (
+    escape,
+    export_names,
+    export_path,
+    pages_to_alto,
+    pages_to_page,
+    readings_to_tsv,
+)
 from .inference import decompose, learned_space_gap
+from .page_reading import page_readings
 from .pictures import sprite_sheet, write_png
 from .reading import LineReading
 from .storage import load_typewriter, save_typewriter
@@ -24,7 +34,12 @@ from .summary import write_report
 from .training import TrainingResult, train
 from .wording import evaluation_lines
 
-__all__ = ["RunResult", "decompose_into", "train_and_report"]
+__all__ = ["DecomposeResult", "RunResult", "decompose_into", "train_and_report"]
+
+PROBLEMS = "problems.txt"
+"""The file in which `decompose_into` names everything that was set aside."""
+
+_MOST_NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -82,7 +97,8 @@ def train_and_report(
     save_typewriter(run.model, load_tensors(run.model)[0], about)
     run.write_config(about.as_dict())
     masks = model.sprites().detach().cpu().numpy()
-    write_png(run.folder / "alphabet.png", sprite_sheet(masks, about.symbols or None))
+    names = [name for name in sprite_names(model) for _ in range(model.config.sprites.allographs)]
+    write_png(run.folder / "alphabet.png", sprite_sheet(masks, names))
     split = "val" if len(collection.part("val")) else "train"
     with LineCache(
         collection.part(split), model.config.height, options.get("cache_folder")
@@ -91,20 +107,57 @@ def train_and_report(
     return RunResult(training, evaluation, write_report(run.folder, split))
 
 
+@dataclass(frozen=True)
+class DecomposeResult:
+    """What `decompose_into` made.
+
+    Arguments:
+        out: The folder.
+        readings: What was read, in the order of the collection.
+        pages: How many PAGE files (and as many ALTO files) were written.
+        problems: What was set aside or looked odd, before and during the reading.
+        unread: Those of the problems that came up only when the pictures were decoded.
+    """
+
+    out: Path
+    readings: tuple[LineReading, ...]
+    pages: int
+    problems: tuple[Problem, ...]
+    unread: tuple[Problem, ...] = ()
+
+    @property
+    def set_aside(self) -> int:
+        """How many lines or files were set aside."""
+        return sum(problem.fatal for problem in self.problems)
+
+    def summary(self) -> Iterator[str]:
+        """The result in a few lines."""
+        glyphs = sum(len(reading.glyphs) for reading in self.readings)
+        yield from (f"set aside: {problem}" for problem in self.unread[:_MOST_NAMED])
+        if len(self.unread) > _MOST_NAMED:
+            yield f"... and {len(self.unread) - _MOST_NAMED} more"
+        yield f"{len(self.readings)} lines, {glyphs} glyphs, {self.pages} pages: {self.out}"
+        if self.set_aside:
+            yield f"{self.set_aside} set aside, all named in {self.out / PROBLEMS}"
+
+
 def decompose_into(
     run: Path | str,
     collection: LineCollection,
     out: Path | str,
     device: str = "auto",
     progress: bool = True,
-) -> list[str]:
+) -> DecomposeResult:
     """Take lines apart and write what was found.
 
         transcription.tsv   line and text
-        glyphs.tsv          one row per glyph: symbol, box, confidence, scale, colour
+        glyphs.tsv          one row per glyph: symbol, box on the line, confidence, scale, colour
         text/               one .txt per line
-        page/, alto/        PAGE XML and ALTO with glyphs, one file per line image
+        page/, alto/        PAGE XML and ALTO with glyphs, one file per page image (or line image)
         pictures/           reconstruction and segmentation at the model's height
+        problems.txt        what was set aside or looked odd, if there was anything
+
+    A line that cannot be decoded is set aside, the others go on.
 
     Arguments:
         run: The run folder.
@@ -114,31 +167,55 @@ def decompose_into(
         progress: Show a progress bar on standard error.
 
     Returns:
-        What was written, in a few lines.
+        What was written.
+
+    Raises:
+        DataError: If no line can be decoded, or the folder cannot be written.
     """
     tune_process()
     out = Path(out)
     model, about = load_typewriter(run, choose_device(device))
-    found: list[LineReading] = []
+    names = dict(
+        zip(
+            (line.id for line in collection),
+            export_names(line.id for line in collection),
+            strict=True,
+        )
+    )
+    found: dict[str, LineReading] = {}
     with LineCache(collection, model.config.height) as cache:
-        order = {line.id: number for number, line in enumerate(cache.collection)}
+        kept = cache.collection
+        unread = kept.problems[len(collection.problems) :]
+        if not len(kept):
+            raise DataError(_nothing_read(collection, unread))
         for one in decompose(model, about, cache, progress=progress):
-            found.append(one.reading)
+            found[one.line.id] = one.reading
+            name = names[one.line.id]
             for kind in ("reconstruction", "segmentation"):
-                picture = export_path(out / "pictures" / kind, one.line.id, ".png")
-                write_png(picture, getattr(one, kind))
-            write_text(export_path(out / "text", one.line.id, ".txt"), one.reading.text + "\n")
-    found.sort(key=lambda reading: order[reading.line])
-    names = {line.id: line.path.name for line in collection if line.polygon is None}
-    rows = (f"{reading.line}\t{reading.text}\n" for reading in found)
+                write_png(export_path(out / "pictures" / kind, name, ".png"), getattr(one, kind))
+            write_text(export_path(out / "text", name, ".txt"), one.reading.text + "\n")
+    readings = tuple(found[line.id] for line in kept)
+    rows = (f"{escape(reading.line)}\t{escape(reading.text)}\n" for reading in readings)
     write_text(out / "transcription.tsv", "line\ttext\n" + "".join(rows))
-    readings_to_tsv(found, out / "glyphs.tsv")
-    readings_to_page(found, out / "page", names)
-    readings_to_alto(found, out / "alto", names)
-    glyphs = sum(len(reading.glyphs) for reading in found)
-    problems = cache.collection.problems
-    skipped = sum(problem.fatal for problem in problems)
-    return [
-        f"{len(found)} lines, {glyphs} glyphs: {out}",
-        *([f"{skipped} set aside (named above)"] if skipped else []),
-    ]
+    readings_to_tsv(readings, out / "glyphs.tsv")
+    pages = page_readings(kept, found, collection.root)
+    pages_to_page(pages, out / "page")
+    pages_to_alto(pages, out / "alto")
+    _write_problems(kept.problems, out / PROBLEMS)
+    return DecomposeResult(out, readings, len(pages), kept.problems, unread)
+
+
+def _nothing_read(collection: LineCollection, unread: Sequence[Problem]) -> str:
+    if not unread:
+        return f"{collection.root}: no line to read. Check that this is the right folder."
+    more = f" (and {len(unread) - 1} more)" if len(unread) > 1 else ""
+    return f"{collection.root}: no line can be read. First problem: {unread[0]}{more}"
+
+
+def _write_problems(problems: Sequence[Problem], path: Path) -> None:
+    """Write what was set aside; a list from an earlier time goes if there is nothing."""
+    if not problems:
+        path.unlink(missing_ok=True)
+        return
+    rows = (f"{'set aside' if one.fatal else 'note'}: {one}" for one in problems)
+    write_text(path, "".join(escape(row) + "\n" for row in rows))

@@ -53,6 +53,8 @@ def write_report(run: Path | str, split: str | None = None) -> Path:
     summary = _json(chosen / "evaluation.json")
     truths, found = _readings(chosen / "readings.jsonl")
     model, about = load_typewriter(folder.folder)
+    if not about.symbols:  # numbered sprites cannot be compared with a transcription
+        truths = dict.fromkeys(truths)
     masks = model.sprites().detach().numpy()
     training = about.training
 
@@ -126,7 +128,10 @@ def _evaluation(run: Run, split: str | None) -> Path:
 def _json(path: Path) -> dict[str, Any]:
     try:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        for name in ("split", "lines", "pictures", "samples", "worst"):
+            if name not in values:
+                raise ValueError(f"no {name!r}")
+    except (OSError, ValueError, TypeError) as error:
         raise RunError(f"{path}: damaged ({error}). Run `typica typewriter eval` again.") from error
     return values
 
@@ -140,7 +145,7 @@ def _readings(path: Path) -> tuple[dict[str, list[str] | None], dict[str, LineRe
             values = json.loads(row)
             found[values["line"]] = reading_from_dict(values)
             truths[values["line"]] = values["truth"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise RunError(f"{path}: damaged ({error}). Run `typica typewriter eval` again.") from error
     return truths, found
 
@@ -189,7 +194,7 @@ def _picture(path: Path) -> NDArray[np.uint8]:
     try:
         with Image.open(path) as image:
             return np.asarray(image.convert("RGB"))
-    except OSError as error:
+    except (OSError, ValueError, SyntaxError) as error:  # Pillow raises all three
         raise RunError(f"{path}: damaged ({error}). Run `typica typewriter eval` again.") from error
 
 
@@ -264,6 +269,12 @@ def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]
 
 
 def _problems(path: Path) -> Iterator[Problem]:
-    if path.exists():
+    if not path.exists():
+        return
+    try:
         for row in json.loads(path.read_text(encoding="utf-8")):
             yield Problem(Path(row["file"]), row["message"], row["remedy"], row["line"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{path}: damaged ({error}). Remove it: the report then lists no problems."
+        ) from error

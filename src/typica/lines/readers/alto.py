@@ -10,9 +10,10 @@ from pathlib import Path
 
 from lxml import etree
 
+from ..line import Points
 from .pages import Page, PageLine
 from .source import Fault, Reading
-from .xml import Points, children, local_name, number_of, parse_points, parse_xml
+from .xml import children, local_name, number_of, parse_points, parse_xml
 
 __all__ = ["read_alto"]
 
@@ -63,6 +64,29 @@ def read_alto(file: Path, reading: Reading) -> Page:
 
 def _line(element: etree._Element, number: int) -> PageLine:
     faults: list[Fault] = []
+    left, width = number_of(element.get("HPOS")), number_of(element.get("WIDTH"))
+    baseline = None
+    outlines = _outlines(element, faults)
+    try:
+        baseline = _baseline(element.get("BASELINE"), left, width)
+    except Fault as fault:
+        faults.append(fault)
+    block = element.getparent()
+    inside = block is not None and local_name(block) == "TextBlock"
+    return PageLine(
+        id=element.get("ID") or f"line{number:04d}",
+        outlines=tuple(outlines),
+        baseline=baseline,
+        text=_text(element),
+        faults=tuple(faults),
+        region=(block.get("ID") or "") if inside else "",
+        # A damaged outline of a block harms no line.
+        region_outline=next(iter(_outlines(block, [])), None) if inside else None,
+    )
+
+
+def _outlines(element: etree._Element, faults: list[Fault]) -> list[Points]:
+    """The polygon of a line or block, then its box, as far as they can be read."""
     outlines: list[Points] = []
     for shape in children(element, "Shape"):
         for polygon in children(shape, "Polygon"):
@@ -78,18 +102,7 @@ def _line(element: etree._Element, number: int) -> PageLine:
     if left is not None and top is not None and width and height and min(width, height) > 0:
         right, bottom = left + width, top + height
         outlines.append(((left, top), (right, top), (right, bottom), (left, bottom)))
-    baseline = None
-    try:
-        baseline = _baseline(element.get("BASELINE"), left, width)
-    except Fault as fault:
-        faults.append(fault)
-    return PageLine(
-        id=element.get("ID") or f"line{number:04d}",
-        outlines=tuple(outlines),
-        baseline=baseline,
-        text=_text(element),
-        faults=tuple(faults),
-    )
+    return outlines
 
 
 def _baseline(text: str | None, left: float | None, width: float | None) -> Points | None:

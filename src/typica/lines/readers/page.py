@@ -10,9 +10,10 @@ from pathlib import Path
 
 from lxml import etree
 
+from ..line import Points
 from .pages import Page, PageLine
 from .source import Fault
-from .xml import Points, children, local_name, number_of, parse_points, parse_xml
+from .xml import children, local_name, number_of, parse_points, parse_xml
 
 __all__ = ["read_page"]
 
@@ -85,29 +86,35 @@ def _lines(parent: etree._Element, ranks: dict[str, int]) -> list[etree._Element
 
 def _line(element: etree._Element, number: int) -> PageLine:
     faults: list[Fault] = []
-
-    def points(name: str) -> Points | None:
-        found = next(children(element, name), None)
-        if found is None:
-            return None
-        written = found.get("points")
-        if written is None:
-            # PAGE before 2013 writes a list of Point elements.
-            written = " ".join(f"{p.get('x')},{p.get('y')}" for p in children(found, "Point"))
-        try:
-            return parse_points(written)
-        except Fault as fault:
-            faults.append(fault)
-            return None
-
-    outline, baseline = points("Coords"), points("Baseline")
+    outline, baseline = _points(element, "Coords", faults), _points(element, "Baseline", faults)
+    region = element.getparent()
+    inside = region is not None and local_name(region) != "Page"
     return PageLine(
         id=element.get("id") or f"line{number:04d}",
         outlines=(outline,) if outline else (),
         baseline=baseline,
         text=_text(element),
         faults=tuple(faults),
+        region=(region.get("id") or "") if inside else "",
+        # A damaged outline of a region harms no line.
+        region_outline=_points(region, "Coords", []) if inside else None,
     )
+
+
+def _points(element: etree._Element, name: str, faults: list[Fault]) -> Points | None:
+    """The points of a child; None, and perhaps a fault more, if it has none that can be read."""
+    found = next(children(element, name), None)
+    if found is None:
+        return None
+    written = found.get("points")
+    if written is None:
+        # PAGE before 2013 writes a list of Point elements.
+        written = " ".join(f"{p.get('x')},{p.get('y')}" for p in children(found, "Point"))
+    try:
+        return parse_points(written)
+    except Fault as fault:
+        faults.append(fault)
+        return None
 
 
 def _text(element: etree._Element) -> str | None:

@@ -13,10 +13,10 @@ import numpy as np
 
 from ...errors import DataError
 from ..images import image_size
+from ..line import PagePlace, Points
 from ..splits import SPLIT_NAMES
 from ..text import TextOptions, tokenize
 from .source import Fault, ImageFinder, RawLine, Reading, check_id
-from .xml import Points
 
 __all__ = ["Page", "PageLine", "add_page", "baseline_band"]
 
@@ -40,6 +40,8 @@ class PageLine:
         baseline: The baseline in the units of the file; None if there is none.
         text: The transcription; None or blank if there is none.
         faults: What is wrong with the line, as far as the reader saw.
+        region: The id of the region around it; empty if there is none.
+        region_outline: The outline of that region in the units of the file.
     """
 
     id: str
@@ -47,6 +49,8 @@ class PageLine:
     baseline: Points | None
     text: str | None
     faults: tuple[Fault, ...] = ()
+    region: str = ""
+    region_outline: Points | None = None
 
 
 @dataclass
@@ -118,6 +122,13 @@ def add_page(
                 document=document,
                 polygon=polygon,
                 margin=round(margin * _thickness(polygon), 2),
+                place=PagePlace(
+                    page=relative,
+                    line=line.id,
+                    region=line.region,
+                    region_outline=_scaled(line.region_outline or (), scale) or None,
+                    baseline=_scaled(line.baseline or (), scale) or None,
+                ),
             )
         )
     if blank:

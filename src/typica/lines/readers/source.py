@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..images import IMAGE_SUFFIXES
-from ..line import Glyph, Problem
+from ..line import Glyph, PagePlace, Points, Problem
 
 __all__ = ["Fault", "ImageFinder", "RawLine", "Reading", "is_image", "walk"]
 
@@ -41,6 +41,7 @@ class RawLine:
         polygon: Outline on the page image in pixels; None if the image is the line.
         margin: By how many pixels the outline is widened.
         glyphs: The true glyph boxes; empty if unknown.
+        place: Where it stands in the file of its page; None if it comes from no such file.
     """
 
     id: str
@@ -49,9 +50,10 @@ class RawLine:
     symbols: tuple[str, ...] | None = None
     split: str | None = None
     document: str | None = None
-    polygon: tuple[tuple[float, float], ...] | None = None
+    polygon: Points | None = None
     margin: float = 0.0
     glyphs: tuple[Glyph, ...] = ()
+    place: PagePlace | None = None
 
 
 @dataclass

@@ -9,11 +9,10 @@ from pathlib import Path
 
 from lxml import etree
 
+from ..line import Points
 from .source import Fault
 
 __all__ = ["children", "local_name", "number_of", "parse_points", "parse_xml", "root_name"]
-
-Points = tuple[tuple[float, float], ...]
 
 _MAX_BYTES = 64_000_000
 _ROOT = re.compile(rb"<(?![?!])(?:[\w.-]+:)?([\w.-]+)")

@@ -1,0 +1,43 @@
+# make demo   set up, learn the demo alphabet, say which page to open
+# make test   set up and run the tests
+# make lint   ruff and mypy
+# make bench  speed and memory of one training step (JSON)
+# PYTHON=python3.12 chooses the interpreter, VENV=dir the environment.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+RUN ?= runs/demo
+
+.PHONY: demo test lint bench env dev clean
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "typica needs Python 3.11 or newer: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+env: $(VENV)/.ready
+dev: $(VENV)/.dev
+
+demo: $(VENV)/.ready
+	$(BIN)/typica demo --out $(RUN)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/typewriter_step.py
+
+clean:
+	rm -rf $(VENV) build dist

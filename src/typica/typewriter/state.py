@@ -1,0 +1,244 @@
+"""The state of a training: weights, optimizer and a few numbers, and the file they are kept in.
+
+Everything random at step n is a function of (seed, n), so this state is all that an exact
+continuation needs. It is written together, in one file, in one rename.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from rapidfuzz.distance import Levenshtein
+from torch import Tensor
+
+from ..errors import RunError
+from ..hardware import fast_bfloat16
+from ..lines.cache import LineCache
+from ..runs import Run, load_tensors, save_tensors
+from .decoding import letters
+from .loading import LineLoader
+from .losses import reconstruction_loss
+from .model import Typewriter
+from .objective import learning_rate, objective, parameter_groups
+from .storage import TypewriterAbout, build
+
+__all__ = ["Progress", "TrainingState", "validate"]
+
+_VALIDATION_LINES = 160
+
+
+@torch.no_grad()
+def validate(
+    model: Typewriter, loader: LineLoader, batch_size: int, device: torch.device, autocast: bool
+) -> tuple[float | None, float]:
+    """CER (corpus level, spaces ignored) and reconstruction error of some lines.
+
+    Arguments:
+        model: Is put into evaluation mode and back.
+        loader: At most 160 of its lines are read, evenly spread.
+        batch_size: Lines at a time.
+        device: Where the model is.
+        autocast: Run the encoder in bfloat16.
+
+    Returns:
+        CER, or None without transcriptions, and the mean squared error per pixel.
+    """
+    was_training = model.training
+    model.eval()
+    keep = set(range(0, len(loader), max(1, math.ceil(len(loader) / _VALIDATION_LINES))))
+    edits, length, errors = 0, 0, []
+    for chosen in loader.in_order(batch_size):
+        wanted = [i for i in chosen if i in keep]
+        if not wanted:
+            continue
+        batch = loader.batch(wanted).to(device)
+        taken = model(batch, autocast=autocast)
+        error = reconstruction_loss(taken.picture, batch.images, batch.widths)
+        errors.extend(error.tolist())
+        if not model.symbols:
+            continue
+        for i, read in zip(wanted, letters(model, taken.logits, taken.cells), strict=True):
+            truth = loader.lines[i].letters
+            edits += Levenshtein.distance(truth, tuple(model.symbols[c] for c in read))
+            length += len(truth)
+    model.train(was_training)
+    return (edits / length if length else None), sum(errors) / len(errors)
+
+
+@dataclass
+class Progress:
+    """The numbers of a training state; all of them are in the checkpoint.
+
+    Arguments:
+        step: Steps taken.
+        total: Steps planned.
+        logged: The step of the last row of the log.
+        seconds: Time spent, in all sessions.
+        best: The judgement of the kept weights; lower is better.
+        best_cer: Their CER on the validation lines, if there is one.
+        best_step: When they were kept.
+        rate: Factor on the learning rate, halved after every loss that was no number.
+        rollbacks: How often that happened.
+    """
+
+    step: int = 0
+    total: int = 0
+    logged: int = 0
+    seconds: float = 0.0
+    best: float = math.inf
+    best_cer: float | None = None
+    best_step: int = 0
+    rate: float = 1.0
+    rollbacks: int = 0
+
+
+class TrainingState:
+    """The pieces of one training and the three things done with them: step, judge, save."""
+
+    def __init__(
+        self, run: Run, cache: LineCache, about: TypewriterAbout, device: torch.device
+    ) -> None:
+        self.run, self.about, self.config = run, about, about.config
+        self.device = device
+        self.autocast = fast_bfloat16(device)
+        lines = cache.collection.lines
+        crop = self.config.training.crop
+        step = self.config.encoder.step
+
+        def loader(split: str, width: int | None) -> LineLoader:
+            chosen = [i for i, line in enumerate(lines) if line.split == split]
+            return LineLoader(cache, chosen, about.symbols, step, about.paper, width)
+
+        self.train_lines = loader("train", round(crop * self.config.height) if crop else None)
+        self.validation = loader("val", None)
+        torch.manual_seed(self.config.training.seed)
+        self.accelerator = Accelerator(cpu=device.type == "cpu")
+        if self.accelerator.num_processes > 1:
+            raise RunError("training in several processes is not supported yet: start one")
+        self.model: Typewriter = build(about)
+        self.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        optimizer = torch.optim.AdamW(
+            parameter_groups(self.model),  # type: ignore[arg-type]
+            lr=self.config.training.learning_rate,
+        )
+        self.model, self.optimizer = self.accelerator.prepare(self.model, optimizer)
+        self.best: dict[str, Tensor] = {}
+        self.progress = Progress(total=self.config.training.steps)
+        self.sums: dict[str, Tensor] = {}
+
+    def batches(self, start: int) -> Iterator[list[int]]:
+        """The batches from a step on, epoch after epoch."""
+        training, epoch = self.config.training, 0
+        while True:
+            batches = self.train_lines.epoch(epoch, training.batch_size, training.seed)
+            yield from batches[start:] if start < len(batches) else ()
+            start = max(0, start - len(batches))
+            epoch += 1
+
+    def one_step(self, chosen: list[int]) -> None:
+        """Forward, backward, update."""
+        training, now = self.config.training, self.progress
+        rate = now.rate * learning_rate(self.config, now.step, now.total)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        batch = self.train_lines.batch(chosen, (training.seed, now.step)).to(self.device)
+        terms = objective(self.model, batch, now.step, now.total, self.autocast)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.accelerator.backward(terms["loss"])
+        if training.clip is not None:
+            self.accelerator.clip_grad_norm_(self.model.parameters(), training.clip)
+        self.optimizer.step()
+        now.step += 1
+        for name, value in terms.items():
+            value = value.detach()
+            self.sums[name] = self.sums[name] + value if name in self.sums else value
+
+    def means(self) -> dict[str, float]:
+        """The mean of every term since the last call."""
+        steps = self.progress.step - self.progress.logged
+        values = {name: float(value) / steps for name, value in self.sums.items()}
+        self.sums, self.progress.logged = {}, self.progress.step
+        return values
+
+    def healthy(self) -> bool:
+        """Whether every recent loss and every weight is a finite number (waits for the device).
+
+        A finite loss can have a gradient that is not, so the losses alone do not tell.
+        """
+        values = [*self.sums.values(), *self.model.parameters(), *self.model.buffers()]
+        return bool(torch.stack([value.isfinite().all() for value in values]).all())
+
+    def judge(self) -> dict[str, Any]:
+        """Read the validation lines; keep the weights if they are the best so far."""
+        now = self.progress
+        if len(self.validation) == 0:
+            self.best, now.best_step = self._weights(), now.step
+            return {}
+        cer, error = validate(
+            self.model,
+            self.validation,
+            self.config.training.batch_size,
+            self.device,
+            self.autocast,
+        )
+        # a better picture decides between equal texts, and alone if there are none
+        judged = error if cer is None else cer + 1e-3 * min(1.0, error)
+        if judged <= now.best:
+            now.best, now.best_cer, now.best_step = judged, cer, now.step
+            self.best = self._weights()
+        row: dict[str, Any] = {"validation_reconstruction": error}
+        return row if cer is None else {**row, "validation_cer": cer}
+
+    def _weights(self) -> dict[str, Tensor]:
+        state = self.accelerator.unwrap_model(self.model).state_dict()
+        return {name: value.detach().cpu().clone() for name, value in state.items()}
+
+    def save(self) -> None:
+        """Write the checkpoint: one file, one rename."""
+        tensors = {f"model.{k}": v for k, v in self._weights().items()}
+        tensors |= {f"best.{k}": v for k, v in self.best.items()}
+        tensors |= {f"sums.{k}": v for k, v in self.sums.items()}
+        for number, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{k}": v for k, v in state.items()}
+        about = {
+            "progress": vars(self.progress),
+            "typewriter": self.about.as_dict(),
+        }
+        save_tensors(self.run.checkpoint, tensors, about)
+
+    def load(self) -> None:
+        """Go back to the checkpoint.
+
+        Raises:
+            RunError: If it is missing or damaged.
+        """
+        tensors, about = load_tensors(self.run.checkpoint)
+        try:
+            self._restore(tensors, about)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise RunError(
+                f"{self.run.checkpoint}: damaged or from another version ({error}). Train a new "
+                "run in another folder."
+            ) from error
+
+    def _restore(self, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
+
+        def part(prefix: str) -> dict[str, Tensor]:
+            start = f"{prefix}."
+            return {k[len(start) :]: v for k, v in tensors.items() if k.startswith(start)}
+
+        self.accelerator.unwrap_model(self.model).load_state_dict(part("model"))
+        self.best = part("best")
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in part("optimizer").items():
+            number, _, key = name.partition(".")
+            state.setdefault(int(number), {})[key] = value
+        whole = self.optimizer.state_dict()
+        self.optimizer.load_state_dict({**whole, "state": state})
+        self.progress = Progress(**about["progress"])
+        self.sums = {k: v.to(self.device) for k, v in part("sums").items()}
