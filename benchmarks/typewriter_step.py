@@ -23,9 +23,10 @@ import torch
 
 from typica import __version__
 from typica.hardware import describe, fast_bfloat16, tune_process
-from typica.typewriter.config import TypewriterConfig, preset
+from typica.typewriter.config import TypewriterConfig
 from typica.typewriter.model import LineBatch, Typewriter
 from typica.typewriter.objective import objective, parameter_groups
+from typica.typewriter.presets import preset
 
 BATCH, LETTERS = 16, 83
 KINDS = ("step", "encoder-float32", "encoder-bfloat16", "default-step")

@@ -10,7 +10,8 @@ from typica.lines.collection import read_lines
 from typica.lines.line import LineCollection
 from typica.lines.render import render_collection
 from typica.lines.render_options import RenderOptions
-from typica.typewriter.config import TypewriterConfig, with_changes
+from typica.typewriter.config import TypewriterConfig
+from typica.typewriter.presets import with_changes
 
 WORDS = ("ab", "ba", "aab", "bo", "oba", "abbo", "oo", "bab")
 TINY = (

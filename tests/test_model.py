@@ -10,17 +10,15 @@ import torch
 
 from typica.errors import ConfigError
 from typica.typewriter.config import (
-    PRESETS,
     EncoderConfig,
     SelectionConfig,
     SpriteConfig,
     TypewriterConfig,
-    config_from_dict,
-    preset,
 )
 from typica.typewriter.encoder import Encoder, gaussian_pooling_kernel, position_centre
 from typica.typewriter.loading import make_batch
 from typica.typewriter.model import Typewriter
+from typica.typewriter.presets import PRESETS, config_from_dict, preset
 from typica.typewriter.selection import (
     character_log_probabilities,
     mix_sprites,

@@ -21,8 +21,8 @@ from typica.lines.collection import read_lines
 from typica.runs import Run, load_tensors
 from typica.typewriter import state
 from typica.typewriter.assessment import evaluate_run
-from typica.typewriter.config import preset, with_changes
 from typica.typewriter.inference import decompose
+from typica.typewriter.presets import preset, with_changes
 from typica.typewriter.run import decompose_into, train_and_report
 from typica.typewriter.storage import load_typewriter
 from typica.typewriter.summary import write_report
@@ -155,8 +155,6 @@ def test_kills_at_any_instant_change_nothing(tmp_path, lines, reference):
         assert not Run(out).model.exists()
     assert _train(lines, out, resume=True).finished
     _assert_same(Run(out), reference)
-    assert [path.name for path in out.iterdir() if path.suffix == ".safetensors"
-            and path.name.startswith(".")] != [] or True
 
 
 def _interrupt_at(monkeypatch, number, signal_number):
@@ -196,7 +194,7 @@ def test_a_run_is_not_overwritten_nor_continued_on_other_lines(tmp_path, lines, 
     folder = shutil.copytree(reference.folder, tmp_path / "run")
     (folder / "checkpoint.safetensors").unlink()
     for resume in (True, False):
-        with pytest.raises(RunError, match="no checkpoint.*another --out"):
+        with pytest.raises(RunError, match=r"no checkpoint.*another --out"):
             _train(lines, folder, resume=resume)
     shutil.copy(reference.model, folder / "checkpoint.safetensors")
     with pytest.raises(RunError, match=r"checkpoint\.safetensors: damaged"):
@@ -257,10 +255,15 @@ def test_the_time_is_kept(tmp_path, lines):
     start = time.perf_counter()
     result = _train(lines, tmp_path / "run", "training.steps=3", max_minutes=0.1)
     assert result.finished
-    assert 2 < time.perf_counter() - start < 12
+    spent = time.perf_counter() - start
+    assert spent > 2
+    assert result.minutes <= spent / 60 + 0.01
     run = Run(tmp_path / "run")
     record, rows = run.read_config()["training"], run.read_log()
     assert record["steps"] == result.step == rows[-1]["step"] > 3
+    # it ends within its time, or as soon as its pace is known; a busy machine doubles it
+    known = next(row["seconds"] for row in rows if row["step"] >= 20)
+    assert result.minutes * 60 < 2 * max(6, known + 2)
     assert "validation_cer" in rows[-1]
     progress = load_tensors(run.checkpoint)[1]["progress"]
     assert progress["step"] == progress["total"] == result.step
@@ -281,7 +284,6 @@ def test_without_transcriptions_sprites_are_numbered(tmp_path, lines):
     result = train_and_report(blind, tmp_path / "run", config, show_progress=False)
     assert result.training.finished
     assert result.evaluation is None
-    assert "10 sprites" not in result.page.read_text() or True
     model, about = load_typewriter(tmp_path / "run")
     assert about.symbols == ()
     with torch.no_grad():  # make sure that something is read
@@ -338,7 +340,7 @@ def test_the_run_folder_alone_is_enough(tmp_path):
     page = write_report(moved)
     assert page.stat().st_size > 10_000
     rows = decompose_into(moved, read_lines(other), tmp_path / "out", progress=False)
-    assert rows[0].startswith("3 lines")
+    assert next(iter(rows.summary())).startswith("3 lines")
     table = (tmp_path / "out" / "transcription.tsv").read_text().splitlines()
     assert [row.split("\t")[0] for row in table] == ["line", "scan0", "scan1", "scan2"]
 

@@ -64,6 +64,7 @@ class _Data:
         )
 
 
+_AS_RENDERED = RenderOptions()
 _DataArg = Annotated[_Data, OmitArgPrefixes]
 
 
@@ -118,7 +119,7 @@ def lines_render(
     document: str = "",
     train: float = 0.8,
     val: float = 0.1,
-    options: Annotated[RenderOptions, OmitArgPrefixes] = RenderOptions(),
+    options: Annotated[RenderOptions, OmitArgPrefixes] = _AS_RENDERED,
 ) -> int:
     """Set a text in any font, as aged line images with the exact box of every glyph.
 
@@ -193,7 +194,7 @@ def typewriter_train(
 def _configuration(
     preset_name: str, file: Path | None, changes: tuple[str, ...]
 ) -> TypewriterConfig:
-    from .typewriter.config import config_from_dict, preset, with_changes
+    from .typewriter.presets import config_from_dict, preset, with_changes
 
     start = preset(preset_name)
     if file is not None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from ..errors import ConfigError, DataError
-from .images import image_size
+from .images import has_more_pictures, image_size
 from .line import Line, LineCollection, Problem
 from .readers.detection import read_format
 from .readers.source import Fault, RawLine, Reading
@@ -23,6 +23,8 @@ from .splits import SPLIT_NAMES, document_of, split_documents
 from .text import TextOptions
 
 __all__ = ["LineFormat", "ReadingOptions", "read_lines"]
+
+_WITH_MORE = frozenset({".tif", ".tiff", ".gif", ".webp"})
 
 LineFormat = Literal["auto", "annotation", "pairs", "page", "alto", "folder"]
 
@@ -130,6 +132,7 @@ def _make_lines(
             continue
         kept[raw.id] = raw
     raws = list(kept.values())
+    _warn_of_more_pictures(raws, problems)
     name = root.resolve().name
     documents = [document_of(raw.id, name, raw.document, pattern) for raw in raws]
     splits = _splits(raws, documents, options)
@@ -148,6 +151,17 @@ def _make_lines(
         for raw, split, document in zip(raws, splits, documents, strict=True)
     ]
     return lines, problems.problems
+
+
+def _warn_of_more_pictures(raws: Sequence[RawLine], problems: Reading) -> None:
+    """Note the files of which only the first picture is read."""
+    for path in dict.fromkeys(raw.path for raw in raws):
+        if path.suffix.lower() in _WITH_MORE and has_more_pictures(path):
+            problems.warn(
+                path,
+                "holds more than one picture: only the first is read",
+                "Save each as a file of its own, if the others are lines or pages too.",
+            )
 
 
 def _splits(

@@ -22,6 +22,7 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "MAX_PIXELS",
     "decoding_order",
+    "has_more_pictures",
     "image_size",
     "line_image",
     "line_origin",
@@ -63,6 +64,19 @@ def image_size(path: Path) -> tuple[int, int]:
         upright = image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info)
         turned = not upright and _orientation(image) >= 5
     return (height, width) if turned else (width, height)
+
+
+def has_more_pictures(path: Path) -> bool:
+    """True if a file holds more than the one picture that is read: an animation, or scans.
+
+    Arguments:
+        path: The image file; False if it cannot be opened.
+    """
+    try:
+        with _open(path) as image:
+            return bool(getattr(image, "is_animated", False))
+    except (DataError, *_BROKEN):
+        return False
 
 
 def read_image(

@@ -41,7 +41,7 @@ def composite_plain(
 
     Arguments and result as for `composite`.
     """
-    batch, positions, height, window = opacity.shape
+    batch, _, height, window = opacity.shape
     width = background.shape[-1]
     out = torch.zeros(batch, 3, height, width, dtype=opacity.dtype)
     clear = torch.ones(batch, 1, height, width, dtype=opacity.dtype)

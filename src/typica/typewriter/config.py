@@ -1,4 +1,4 @@
-"""Every choice of a typewriter in one validated value, and the presets.
+"""Every choice of a typewriter in one validated value.
 
 A choice that departs from the paper says so beside its default, with the reason. The resolved
 configuration is written into the run folder and into the weights.
@@ -6,16 +6,12 @@ configuration is written into the run folder and into the weights.
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 from ..errors import ConfigError
 
 __all__ = [
-    "PRESETS",
     "EncoderConfig",
     "LossConfig",
     "PlacementConfig",
@@ -23,13 +19,12 @@ __all__ = [
     "SpriteConfig",
     "TrainingConfig",
     "TypewriterConfig",
-    "config_from_dict",
-    "preset",
-    "with_changes",
+    "require",
 ]
 
 
-def _require(condition: bool, message: str) -> None:
+def require(condition: bool, message: str) -> None:
+    """Raise a ConfigError with this message unless the condition holds."""
     if not condition:
         raise ConfigError(message)
 
@@ -51,12 +46,12 @@ class EncoderConfig:
     depend on the lines that share its batch. The paper's program does not."""
 
     def __post_init__(self) -> None:
-        _require(self.kind in ("resnet32", "compact"), f"encoder.kind: no encoder {self.kind!r}")
-        _require(
+        require(self.kind in ("resnet32", "compact"), f"encoder.kind: no encoder {self.kind!r}")
+        require(
             self.step in (4, 8, 16, 32),
             f"encoder.step: {self.step} px cannot be had; choose 4, 8, 16 or 32",
         )
-        _require(self.features >= 8, f"encoder.features: {self.features} is below 8")
+        require(self.features >= 8, f"encoder.features: {self.features} is below 8")
 
 
 @dataclass(frozen=True)
@@ -84,16 +79,16 @@ class SpriteConfig:
     neighbour gathers at the edge. 0 in the paper."""
 
     def __post_init__(self) -> None:
-        _require(
+        require(
             self.generator in ("mlp", "marionette", "unet", "pixels"),
             f"sprites.generator: no generator {self.generator!r}",
         )
-        _require(0.1 <= self.height <= 1.0, "sprites.height: give a share between 0.1 and 1")
-        _require(0.1 <= self.width <= 2.0, "sprites.width: give a share between 0.1 and 2")
-        _require(self.count is None or self.count >= 1, "sprites.count: at least 1, or none")
-        _require(self.allographs >= 1, "sprites.allographs: at least 1")
-        _require(0 < self.initial_opacity < 1, "sprites.initial_opacity: between 0 and 1")
-        _require(0 <= self.border < 0.5, "sprites.border: at least 0 and below 0.5")
+        require(0.1 <= self.height <= 1.0, "sprites.height: give a share between 0.1 and 1")
+        require(0.1 <= self.width <= 2.0, "sprites.width: give a share between 0.1 and 2")
+        require(self.count is None or self.count >= 1, "sprites.count: at least 1, or none")
+        require(self.allographs >= 1, "sprites.allographs: at least 1")
+        require(0 < self.initial_opacity < 1, "sprites.initial_opacity: between 0 and 1")
+        require(0 <= self.border < 0.5, "sprites.border: at least 0 and below 0.5")
 
 
 @dataclass(frozen=True)
@@ -106,7 +101,7 @@ class SelectionConfig:
     """Generator and p read the same z_k; otherwise each has its own (ablation)."""
 
     def __post_init__(self) -> None:
-        _require(
+        require(
             self.probability_network or self.shared_codes,
             "selection.shared_codes: without a probability network there are no codes to share; "
             "leave it true",
@@ -139,12 +134,12 @@ class PlacementConfig:
     """Start background and ink at the collection's own paper and ink colours."""
 
     def __post_init__(self) -> None:
-        _require(0.25 <= self.window <= 4, "placement.window: give a factor between 0.25 and 4")
-        _require(self.shift in ("soft", "clamp"), f"placement.shift: no kind {self.shift!r}")
-        _require(self.colour in ("ink", "paper"), f"placement.colour: no kind {self.colour!r}")
-        _require(self.reach_x >= 0, "placement.reach_x: at least 0")
-        _require(self.reach_y >= 0, "placement.reach_y: at least 0")
-        _require(self.scale_range >= 0, "placement.scale_range: at least 0")
+        require(0.25 <= self.window <= 4, "placement.window: give a factor between 0.25 and 4")
+        require(self.shift in ("soft", "clamp"), f"placement.shift: no kind {self.shift!r}")
+        require(self.colour in ("ink", "paper"), f"placement.colour: no kind {self.colour!r}")
+        require(self.reach_x >= 0, "placement.reach_x: at least 0")
+        require(self.reach_y >= 0, "placement.reach_y: at least 0")
+        require(self.scale_range >= 0, "placement.scale_range: at least 0")
 
 
 @dataclass(frozen=True)
@@ -170,13 +165,13 @@ class LossConfig:
     """Weight of unequal sprite use (unsupervised option)."""
 
     def __post_init__(self) -> None:
-        _require(
+        require(
             self.alignment in ("one-to-one", "ctc"),
             f"loss.alignment: no kind {self.alignment!r}",
         )
         for name in ("alignment_weight", "overlap", "sparsity", "frequency"):
-            _require(getattr(self, name) >= 0, f"loss.{name}: at least 0")
-        _require(0 < self.sharpening <= 1, "loss.sharpening: above 0, at most 1")
+            require(getattr(self, name) >= 0, f"loss.{name}: at least 0")
+        require(0 < self.sharpening <= 1, "loss.sharpening: above 0, at most 1")
 
 
 @dataclass(frozen=True)
@@ -212,20 +207,20 @@ class TrainingConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _require(self.batch_size >= 1, "training.batch_size: at least 1")
-        _require(self.steps >= 1, "training.steps: at least 1")
-        _require(self.learning_rate > 0, "training.learning_rate: above 0")
-        _require(
+        require(self.batch_size >= 1, "training.batch_size: at least 1")
+        require(self.steps >= 1, "training.steps: at least 1")
+        require(self.learning_rate > 0, "training.learning_rate: above 0")
+        require(
             self.schedule in ("one-cycle", "constant"),
             f"training.schedule: no kind {self.schedule!r}",
         )
-        _require(self.warm_start >= 0, "training.warm_start: at least 0")
-        _require(self.clip is None or self.clip > 0, "training.clip: above 0, or none")
-        _require(self.crop is None or self.crop > 0, "training.crop: above 0, or none")
-        _require(0 <= self.harden <= 1, "training.harden: between 0 and 1")
-        _require(self.weight_decay >= 0, "training.weight_decay: at least 0")
-        _require(self.evaluations >= 1, "training.evaluations: at least 1")
-        _require(0 <= self.seed < 2**32, "training.seed: from 0 to 4294967295")
+        require(self.warm_start >= 0, "training.warm_start: at least 0")
+        require(self.clip is None or self.clip > 0, "training.clip: above 0, or none")
+        require(self.crop is None or self.crop > 0, "training.crop: above 0, or none")
+        require(0 <= self.harden <= 1, "training.harden: between 0 and 1")
+        require(self.weight_decay >= 0, "training.weight_decay: at least 0")
+        require(self.evaluations >= 1, "training.evaluations: at least 1")
+        require(0 <= self.seed < 2**32, "training.seed: from 0 to 4294967295")
 
 
 @dataclass(frozen=True)
@@ -242,25 +237,25 @@ class TypewriterConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def __post_init__(self) -> None:
-        _require(16 <= self.height <= 256, "height: between 16 and 256 pixels")
-        _require(self.height % 8 == 0, f"height: {self.height} is not a multiple of 8")
-        _require(
+        require(16 <= self.height <= 256, "height: between 16 and 256 pixels")
+        require(self.height % 8 == 0, f"height: {self.height} is not a multiple of 8")
+        require(
             self.window_width >= self.encoder.step,
             "placement.window: narrower than a step, so some pixels could not be drawn",
         )
         crop, count = self.training.crop, self.sprites.count
         if crop is not None:
-            _require(count is not None, "training.crop: a crop has no text; give sprites.count")
-            _require(
+            require(count is not None, "training.crop: a crop has no text; give sprites.count")
+            require(
                 round(crop * self.height) >= self.encoder.step,
                 "training.crop: narrower than a step",
             )
-        _require(
+        require(
             count is None or count % self.sprites.allographs == 0,
             "sprites.count: not a multiple of sprites.allographs",
         )
         if self.sprites.generator == "unet":
-            _require(
+            require(
                 self.sprite_height % 8 == 0 and self.sprite_width % 8 == 0,
                 "sprites: the U-Net needs sprite sides that are multiples of 8; "
                 f"these are {self.sprite_height} x {self.sprite_width}",
@@ -284,124 +279,3 @@ class TypewriterConfig:
     def as_dict(self) -> dict[str, Any]:
         """Plain nested values, for JSON."""
         return asdict(self)
-
-
-def config_from_dict(values: dict[str, Any]) -> TypewriterConfig:
-    """Rebuild a configuration from `as_dict`.
-
-    Raises:
-        ConfigError: If a key is unknown or a value cannot work; the message names it.
-    """
-
-    def build(kind: type, given: Any, where: str) -> Any:
-        _require(isinstance(given, dict), f"{where or 'configuration'}: expected a mapping")
-        hints = get_type_hints(kind)
-        known = [f.name for f in fields(kind)]
-        built = {}
-        for key, value in given.items():
-            _require(
-                key in known, f"{where}{key}: no such option; there are {', '.join(known)}"
-            )
-            if is_dataclass(hints[key]):
-                value = build(hints[key], value, f"{where}{key}.")
-            else:
-                _require(
-                    _fits(value, hints[key]),
-                    f"{where}{key}: {value!r} is of the wrong type or not one of the choices",
-                )
-            built[key] = value
-        return kind(**built)
-
-    config: TypewriterConfig = build(TypewriterConfig, values, "")
-    return config
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether a plain value is of a type such as `int`, `float | None` or `Literal[...]`."""
-    if get_origin(hint) is Literal:
-        return value in get_args(hint)
-    if get_args(hint):
-        return any(_fits(value, one) for one in get_args(hint))
-    if hint is float:
-        plain = isinstance(value, int | float) and not isinstance(value, bool)
-        return plain and math.isfinite(value)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, hint)
-
-
-_WORDS = {"none": None, "true": True, "false": False}
-
-
-def with_changes(config: TypewriterConfig, changes: Sequence[str]) -> TypewriterConfig:
-    """A configuration with some options changed.
-
-    Arguments:
-        config: To start from.
-        changes: Each `name=value`, the name with dots (`training.steps=500`), the value as in
-            JSON or a plain word.
-
-    Raises:
-        ConfigError: If a change has no `=`, names no option, or cannot work.
-    """
-    values = config.as_dict()
-    for change in changes:
-        name, equals, text = change.partition("=")
-        _require(bool(equals), f"--set {change}: write name=value, such as training.steps=500")
-        try:
-            value = json.loads(text)
-        except ValueError:
-            value = _WORDS.get(text.lower(), text)
-        *path, last = name.split(".")
-        place = values
-        for key in path:
-            _require(isinstance(place.get(key), dict), f"--set {change}: no group {key!r}")
-            place = place[key]
-        place[last] = value
-    return config_from_dict(values)
-
-
-def _paper(height: int, learning_rate: float, weight: float, batch: int, steps: int) -> Any:
-    """The paper's typewriter: text of section 3.3, appendix B as far as it is known."""
-    return TypewriterConfig(
-        height=height,
-        encoder=EncoderConfig(kind="resnet32", step=16, mask_padding=False),
-        sprites=SpriteConfig(
-            generator="mlp", height=0.5, width=0.5, initial_opacity=0.5, border=0.0
-        ),
-        placement=PlacementConfig(
-            centred=False, shift="clamp", colour="paper", learned_start=False
-        ),
-        loss=LossConfig(alignment="ctc", alignment_weight=weight, sharpening=1.0, overlap=0.0),
-        training=TrainingConfig(
-            batch_size=batch,
-            steps=steps,
-            learning_rate=learning_rate,
-            schedule="constant",
-            warm_start=3000,
-            warm_start_reads=False,
-            clip=None,
-            harden=0.0,
-            evaluations=100,
-        ),
-    )
-
-
-PRESETS: dict[str, Callable[[], TypewriterConfig]] = {
-    "default": TypewriterConfig,
-    "paper-google": lambda: _paper(64, 1e-4, 0.1, 16, 31_900),
-    "paper-copiale": lambda: _paper(96, 1e-4, 0.01, 16, 22_500),
-    "paper-fontenay": lambda: _paper(64, 1e-4, 0.01, 2, 16_400),
-}
-"""Named configurations: our default and the paper's three supervised settings."""
-
-
-def preset(name: str) -> TypewriterConfig:
-    """The configuration of a preset.
-
-    Raises:
-        ConfigError: If there is no such preset; the message lists them.
-    """
-    if name not in PRESETS:
-        raise ConfigError(f"preset: no preset {name!r}; there are {', '.join(PRESETS)}")
-    return PRESETS[name]()

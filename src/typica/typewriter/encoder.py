@@ -113,6 +113,7 @@ class ResNet32(nn.Module):
         scale, kept = 1, mask(1, x.shape[-1])
         x = _masked(F.relu(self.norm(self.stem(x)), inplace=True), kept)
         for block in self.blocks:
+            assert isinstance(block, _Block)
             if block.stride > 1:
                 scale *= 2
                 kept = mask(scale, math.ceil(x.shape[-1] / 2))

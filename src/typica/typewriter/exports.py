@@ -214,7 +214,7 @@ def export_names(names: Iterable[str]) -> list[str]:
     found = []
     for name in short:
         unique, count = name, 1
-        while any(_folded(unique + suffix) in taken for suffix in ("", *_SUFFIXES)):
+        while any(_folded(unique + suffix) in taken for suffix in _SUFFIXES):
             count += 1
             unique = f"{name}~{count}"
         taken.update(_folded(unique + suffix) for suffix in _SUFFIXES)

@@ -78,7 +78,7 @@ def overlap_penalty(opacity: Tensor, step: int, cells: Tensor) -> Tensor:
     Returns:
         `(B,)`, at least 0.
     """
-    batch, positions, height, window = opacity.shape
+    _, positions, height, window = opacity.shape
     canvas = F.fold(
         opacity.permute(0, 2, 3, 1).flatten(1, 2),
         (height, (positions - 1) * step + window),

@@ -41,12 +41,13 @@ class LineBatch:
 
     def to(self, device: torch.device) -> LineBatch:
         """The same batch on a device."""
-        move = {"device": device, "non_blocking": True}
         return LineBatch(
-            self.images.to(**move),
-            self.widths.to(**move),
-            None if self.targets is None else self.targets.to(**move),
-            None if self.target_lengths is None else self.target_lengths.to(**move),
+            self.images.to(device, non_blocking=True),
+            self.widths.to(device, non_blocking=True),
+            None if self.targets is None else self.targets.to(device, non_blocking=True),
+            None
+            if self.target_lengths is None
+            else self.target_lengths.to(device, non_blocking=True),
             self.index,
         )
 

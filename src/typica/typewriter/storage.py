@@ -11,9 +11,10 @@ from torch import Tensor
 
 from ..errors import ConfigError, RunError
 from ..runs import Run, load_tensors, save_tensors
-from .config import TypewriterConfig, config_from_dict
+from .config import TypewriterConfig
 from .loading import Colour
 from .model import Typewriter
+from .presets import config_from_dict
 
 __all__ = ["TypewriterAbout", "build", "load_typewriter", "save_typewriter"]
 

@@ -178,5 +178,5 @@ def check_id(text: str) -> None:
             "the id leads out of the images folder (.. or an empty part)",
             "Write the plain name of the image.",
         )
-    if any(ord(char) < 32 or ord(char) == 127 for char in text):
+    if any(unicodedata.category(char) == "Cc" for char in text):
         raise Fault("the id has a control character", "Write the plain name of the image.")

@@ -1,0 +1,111 @@
+"""Train on a collection, judge its test lines, and keep figures and pictures.
+
+    python benchmarks/real_lines.py DATA --run RUN --minutes 15 --out benchmarks/results/x.json \
+        --pictures docs/pictures/x --font FONT.ttf
+
+A run folder that is finished is not trained again, only judged. The JSON holds the test error with
+its interval, the validation error over time, and the hardware.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from typica.lines.collection import ReadingOptions, read_lines
+from typica.lines.text import TextOptions
+from typica.runs import Run
+from typica.typewriter.assessment import evaluate_run
+from typica.typewriter.pictures import sprite_sheet, stack_pictures, write_png
+from typica.typewriter.presets import preset, with_changes
+from typica.typewriter.run import train_and_report
+from typica.typewriter.storage import load_typewriter
+from typica.typewriter.summary import write_report
+from typica.typewriter.wording import evaluation_lines
+
+
+def pictures(run: Path, split: str, out: Path, font: Path | None, lines: int) -> None:
+    """The alphabet, and some lines with reconstruction and segmentation below each."""
+    model, about = load_typewriter(run)
+    masks = model.sprites().detach().numpy()
+    sheet = sprite_sheet(masks, about.symbols, columns=16, font=font)
+    write_png(out.with_name(out.name + "-alphabet.png"), sheet)
+    folder = run / "evaluation" / split
+    summary = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+    rows = []
+    for name in summary["samples"][1 : lines + 1]:
+        number = summary["pictures"][name]
+        three = [
+            np.asarray(Image.open(folder / "pictures" / f"{number}-{kind}.png").convert("RGB"))
+            for kind in ("original", "reconstruction", "segmentation")
+        ]
+        rows.append(stack_pictures(three, gap=3))
+    write_png(out.with_name(out.name + "-lines.png"), stack_pictures(rows, gap=14))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--minutes", type=float)
+    parser.add_argument("--preset", default="default")
+    parser.add_argument("--set", nargs="*", default=[])
+    parser.add_argument("--sep", default="")
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--pictures", type=Path)
+    parser.add_argument("--font", type=Path)
+    parser.add_argument("--lines", type=int, default=3)
+    given = parser.parse_args()
+    options = ReadingOptions(text=TextOptions(sep=given.sep))
+    collection = read_lines(given.data, options)
+    run = Run(given.run)
+    if not run.model.exists():
+        config = with_changes(preset(given.preset), given.set)
+        train_and_report(collection, given.run, config, max_minutes=given.minutes)
+    evaluation = evaluate_run(given.run, collection, given.split, progress=False)
+    assert evaluation is not None
+    print("\n".join(evaluation_lines(evaluation)))
+    print(write_report(given.run, given.split))
+    found = evaluation.as_dict(confusions=15, worst=0)
+    about = run.read_config()
+    training = about["training"]
+    keep = ("cer", "cer_low", "cer_high", "cer_line_mean", "cer_with_spaces", "reconstruction")
+    result = {
+        "benchmark": "real_lines",
+        "data": given.data.name,
+        "split": given.split,
+        "lines": found["lines"],
+        **{name: found[name] for name in keep},
+        "placements_per_character": found["placements_per_character"],
+        "documents": found["documents"],
+        "confusions": found["confusions"],
+        "steps": training["steps"],
+        "minutes": training["minutes"],
+        "validation": [
+            {
+                "minutes": round(row["seconds"] / 60, 2),
+                "step": row["step"],
+                "cer": row["validation_cer"],
+            }
+            for row in run.read_log()
+            if "validation_cer" in row
+        ],
+        "config": about["config"],
+        "hardware": training["hardware"],
+        "typica": training["typica"],
+    }
+    if given.out:
+        given.out.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(result, ensure_ascii=False, indent=1)
+        given.out.write_text(text + "\n", encoding="utf-8")
+    if given.pictures:
+        pictures(given.run, given.split, given.pictures, given.font, given.lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""The terms of the objective against their formulas written out."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from typica.typewriter.alignment import one_to_one_loss_plain
+from typica.typewriter.config import LossConfig
+from typica.typewriter.losses import (
+    frequency_penalty,
+    overlap_penalty,
+    reconstruction_loss,
+    sparsity_penalty,
+    text_loss,
+)
+
+
+def test_reconstruction_is_the_mean_over_the_lines_own_pixels():
+    torch.manual_seed(0)
+    picture, image = torch.rand(3, 3, 4, 10), torch.rand(3, 3, 4, 10)
+    widths = torch.tensor([10, 7, 1])
+    loss = reconstruction_loss(picture, image, widths)
+    for row, width in enumerate(widths.tolist()):
+        total = 0.0
+        for channel in range(3):
+            for y in range(4):
+                for x in range(width):
+                    error = picture[row, channel, y, x] - image[row, channel, y, x]
+                    total += float(error) ** 2
+        assert float(loss[row]) == pytest.approx(total / (3 * 4 * width), rel=1e-5)
+    beyond = image.clone()
+    beyond[1, :, :, 7:] = 0
+    assert torch.equal(reconstruction_loss(picture, beyond, widths), loss)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 5), st.sampled_from([1, 2, 4]), st.sampled_from([4, 6, 8]))
+def test_overlap_is_the_double_loop_over_pairs(positions, step, window):
+    torch.manual_seed(positions)
+    height, batch = 3, 2
+    opacity = torch.rand(batch, positions, height, window, dtype=torch.float64)
+    cells = torch.tensor([positions, max(1, positions - 1)])
+    width = (positions - 1) * step + window
+    want = []
+    for row in range(batch):
+        canvases = torch.zeros(positions, height, width, dtype=torch.float64)
+        for t in range(positions):
+            canvases[t, :, t * step : t * step + window] = opacity[row, t]
+        total = sum(
+            float((canvases[i] * canvases[j]).sum())
+            for i in range(positions)
+            for j in range(i + 1, positions)
+        )
+        want.append(total / (height * step * int(cells[row])))
+    got = overlap_penalty(opacity, step, cells)
+    torch.testing.assert_close(got, torch.tensor(want, dtype=torch.float64))
+    assert float(got.min()) >= -1e-12
+
+
+def _probabilities():
+    torch.manual_seed(3)
+    probabilities = torch.randn(2, 5, 4).softmax(-1)
+    valid = torch.tensor([[True] * 5, [True, True, False, False, False]])
+    return probabilities, valid
+
+
+def test_sparsity_is_the_mean_blank_of_the_valid_positions():
+    probabilities, valid = _probabilities()
+    blanks = [float(probabilities[b, t, 3]) for b in range(2) for t in range(5) if valid[b, t]]
+    assert float(sparsity_penalty(probabilities, valid)) == pytest.approx(sum(blanks) / 7)
+
+
+@pytest.mark.parametrize("least", [0.1, 0.9])
+def test_frequency_is_what_is_missing_to_the_least_use(least):
+    probabilities, valid = _probabilities()
+    total = 0.0
+    for k in range(4):
+        use = [float(probabilities[b, t, k]) for b in range(2) for t in range(5) if valid[b, t]]
+        total += min(sum(use) / len(use), least / 4)
+    want = 1 - total / least
+    assert float(frequency_penalty(probabilities, valid, least)) == pytest.approx(want, abs=1e-6)
+
+
+def test_frequency_is_zero_for_equal_and_high_for_a_single_use():
+    valid = torch.ones(1, 8, dtype=torch.bool)
+    equal = torch.full((1, 8, 4), 0.25)
+    single = torch.zeros(1, 8, 4)
+    single[..., 0] = 1
+    assert float(frequency_penalty(equal, valid)) == pytest.approx(0, abs=1e-6)
+    assert float(frequency_penalty(single, valid)) == pytest.approx(0.75)
+
+
+def _text_case():
+    torch.manual_seed(1)
+    logs = torch.randn(4, 5, 4).log_softmax(-1).requires_grad_()
+    targets = torch.tensor([[0, 1, 2, 0, 1, 2], [2, 2, 0, 0, 0, 0], [0] * 6, [1] * 6])
+    lengths, sizes = torch.tensor([5, 4, 5, 5]), torch.tensor([3, 2, 0, 6])
+    return logs, targets, lengths, sizes
+
+
+@pytest.mark.parametrize("kind", ["one-to-one", "ctc"])
+def test_text_is_per_character_and_skips_what_cannot_be_laid(kind):
+    logs, targets, lengths, sizes = _text_case()
+    loss = text_loss(logs, targets, lengths, sizes, LossConfig(alignment=kind))
+    if kind == "one-to-one":
+        want = one_to_one_loss_plain(logs.detach()[:2], targets[:2], lengths[:2], sizes[:2])
+    else:
+        want = torch.nn.functional.ctc_loss(
+            logs.detach()[:2].transpose(0, 1), targets[:2], lengths[:2], sizes[:2],
+            blank=3, reduction="none",
+        )
+    torch.testing.assert_close(loss[:2].detach(), want / sizes[:2])
+    assert loss[2:].tolist() == [0, 0]  # without a text, and with too long a text
+    loss.sum().backward()
+    assert bool(logs.grad.isfinite().all())
+    assert float(logs.grad[:2].abs().sum()) > 0
+    assert float(logs.grad[2:].abs().sum()) == 0
+
+
+def test_sharpening_prefers_the_best_alignment():
+    """A low temperature gathers the posterior; at temperature 1 it is the plain loss."""
+    parameter = list(inspect.signature(text_loss).parameters)[-1]
+    logs, targets, lengths, sizes = _text_case()
+    config = LossConfig()
+    plain = text_loss(logs, targets, lengths, sizes, config)
+    torch.testing.assert_close(
+        text_loss(logs, targets, lengths, sizes, config, **{parameter: 1.0}), plain
+    )
+    sharp = text_loss(logs, targets, lengths, sizes, config, **{parameter: 0.3})
+    assert bool(sharp.isfinite().all())
+    assert not torch.allclose(sharp[:2], plain[:2])
