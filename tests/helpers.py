@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+import torch.nn.functional as F
 from PIL import ImageFont
 
 from typica.lines.collection import read_lines
@@ -11,6 +13,7 @@ from typica.lines.line import LineCollection
 from typica.lines.render import render_collection
 from typica.lines.render_options import RenderOptions
 from typica.typewriter.config import TypewriterConfig
+from typica.typewriter.model import Typewriter
 from typica.typewriter.presets import with_changes
 
 WORDS = ("ab", "ba", "aab", "bo", "oba", "abbo", "oo", "bab")
@@ -47,3 +50,10 @@ def tiny_lines(folder: Path, count: int = 24) -> LineCollection:
 def tiny_config(*changes: str) -> TypewriterConfig:
     """A typewriter that takes a step in a few milliseconds."""
     return with_changes(TypewriterConfig(), [*TINY, *changes])
+
+
+@torch.no_grad()
+def never_blank(model: Typewriter) -> None:
+    """Let the empty sprite's logit be the mean of all others, so that it is never the best."""
+    keys = model.selection.network(model.sprites.codes)
+    model.selection.blank.copy_(F.layer_norm(keys, keys.shape[1:]).mean(0, keepdim=True))

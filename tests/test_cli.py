@@ -31,6 +31,7 @@ def _one_thread():
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A folder with a text, its rendering, and a run, all made by the command line."""
+    torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("cli")
     text = folder / "text.txt"
     text.write_text("\n".join(f"{WORDS[i % 8]} {WORDS[(3 * i + 1) % 8]}" for i in range(24)))
@@ -60,9 +61,12 @@ def test_lines_check_says_what_is_there(place, capsys):
 
 
 def test_lines_check_fails_where_nothing_can_be_trained(place, tmp_path, capsys):
-    (tmp_path / "bare").mkdir()
-    shutil.copy(next((place / "lines" / "images").iterdir()), tmp_path / "bare")
-    assert main(["lines", "check", str(tmp_path / "bare")]) == 1
+    shutil.copytree(place / "lines", tmp_path / "lines")
+    annotation = json.loads((tmp_path / "lines" / "annotation.json").read_text())
+    for entry in annotation.values():
+        entry["split"] = "test"
+    (tmp_path / "lines" / "annotation.json").write_text(json.dumps(annotation))
+    assert main(["lines", "check", str(tmp_path / "lines")]) == 1
     assert capsys.readouterr().out
 
 

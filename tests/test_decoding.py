@@ -29,6 +29,8 @@ from typica.typewriter.model import Typewriter
 from typica.typewriter.presets import with_changes
 from typica.typewriter.reading import LineReading, PlacedGlyph
 
+from .helpers import never_blank
+
 _ROWS = st.lists(st.integers(-1, 2), max_size=12).map(lambda row: np.array(row, np.int64))
 
 
@@ -114,8 +116,8 @@ def _model(*changes, symbols=("a", "b", "c")):
         # every head answers with something that is not its neutral start
         generator = torch.Generator().manual_seed(5)
         for head in (model.placer.position, model.background):
-            head[-1].weight.add_(0.3 * torch.randn(head[-1].weight.shape, generator=generator))
-        model.selection.blank.zero_()
+            head[-1].weight.add_(0.1 * torch.randn(head[-1].weight.shape, generator=generator))
+    never_blank(model)
     return model
 
 

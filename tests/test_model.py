@@ -20,10 +20,12 @@ from typica.typewriter.loading import make_batch
 from typica.typewriter.model import Typewriter
 from typica.typewriter.presets import PRESETS, config_from_dict, preset
 from typica.typewriter.selection import (
+    best_sprites,
     character_log_probabilities,
     mix_sprites,
     straight_through,
 )
+from typica.typewriter.sprites import Sprites
 
 SYMBOLS = ("a", "b", "c")
 SMALL = TypewriterConfig(height=16, encoder=EncoderConfig(step=4))
@@ -149,7 +151,7 @@ def test_every_variant_draws_and_learns(generator, selection):
 
 def test_hard_selection_draws_one_sprite_but_learns_as_the_average():
     p = torch.tensor([[0.2, 0.5, 0.3]], requires_grad=True)
-    hard = straight_through(p)
+    hard = straight_through(p, p.argmax(-1))
     assert hard.tolist() == [[0, 1, 0]]
     (hard * torch.tensor([[1.0, 2.0, 3.0]])).sum().backward()
     assert p.grad.tolist() == [[1, 2, 3]]
@@ -160,6 +162,22 @@ def test_mixing_is_the_weighted_sum():
     sprites = torch.rand(4, 6, 7)
     want = (p[..., :-1, None, None] * sprites).sum(2)
     torch.testing.assert_close(mix_sprites(p, sprites), want)
+
+
+def test_the_sprite_drawn_is_of_the_character_read():
+    logits = torch.tensor([[0.30, 0.31, 0.35, 0.02, 0.02], [0.3, 0.2, 0.0, 0.1, 0.4]]).log()[None]
+    assert best_sprites(logits, 2).tolist() == [[1, 0]]  # not 2, and not the blank
+    assert best_sprites(logits, 1).tolist() == [[2, 4]]
+    logits = torch.randn(3, 50, 7)
+    read = character_log_probabilities(logits, 2).argmax(-1)
+    drawn = best_sprites(logits, 2)
+    assert (drawn == 6).equal(read == 3)
+    assert (drawn // 2).equal(read)
+
+
+def test_unet_sprites_are_the_same_in_training_and_evaluation():
+    sprites = Sprites(5, 16, 16, SpriteConfig(generator="unet"))
+    torch.testing.assert_close(sprites.eval()(), sprites.train()())
 
 
 def test_allographs_add_their_probabilities():

@@ -28,7 +28,7 @@ from typica.typewriter.storage import load_typewriter
 from typica.typewriter.summary import write_report
 from typica.typewriter.training import train
 
-from .helpers import tiny_config, tiny_lines
+from .helpers import never_blank, tiny_config, tiny_lines
 
 _UNREPEATABLE = ("seconds", "lines_per_second")
 
@@ -286,8 +286,7 @@ def test_without_transcriptions_sprites_are_numbered(tmp_path, lines):
     assert result.evaluation is None
     model, about = load_typewriter(tmp_path / "run")
     assert about.symbols == ()
-    with torch.no_grad():  # make sure that something is read
-        model.selection.blank.zero_()
+    never_blank(model)  # make sure that something is read
     with LineCache(lines, 16) as cache:
         found = list(decompose(model, about, cache))
     glyphs = [glyph for one in found for glyph in one.reading.glyphs]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
-from tyro.conf import OmitArgPrefixes, Positional, arg
+from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
 from . import __version__
 from .errors import ConfigError, RunError, TypicaError
@@ -146,7 +146,7 @@ def typewriter_train(
     reading: _DataArg = _Data(),
     preset: _Preset = "default",
     config: Path | None = None,
-    set: Annotated[tuple[str, ...], arg(name="set")] = (),
+    set: Annotated[tuple[tuple[str, ...], ...], arg(name="set"), UseAppendAction] = (),
     max_minutes: float | None = None,
     device: str = "auto",
     resume: bool = False,
@@ -168,12 +168,20 @@ def typewriter_train(
         tensorboard: Also write TensorBoard events.
         print_config: Print the resolved configuration and stop.
     """
-    resolved = _configuration(preset, config, set)
+    changes = tuple(change for group in set for change in group)
+    resolved = _configuration(preset, config, changes)
     if print_config:
         print(_json(resolved.as_dict()))
         return 0
+    from .runs import Run
     from .typewriter.run import train_and_report
 
+    if resume and (changes or config or preset != "default") and Run(out).checkpoint.exists():
+        print(
+            f"note: {out} goes on with its own configuration, as kept in its config.json; "
+            "--set, --config and --preset have no effect on it",
+            file=sys.stderr,
+        )
     options = reading.options()
     result = train_and_report(
         _read(data, options),

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -195,18 +194,17 @@ def _write(
         row = {**reading_to_dict(reading), "truth": None if symbols is None else list(symbols)}
         rows.append(json.dumps(row, ensure_ascii=False))
     write_text(folder / "readings.jsonl", "\n".join(rows) + "\n")
-    names: dict[str, list[str]] = defaultdict(list)
+    names: dict[str, str] = {}
     for number, (line, one) in enumerate({**sampled, **worst}.items()):
         for kind in ("original", "reconstruction", "segmentation"):
             write_png(folder / "pictures" / f"{number:03d}-{kind}.png", getattr(one, kind))
-        names[line] = [f"{number:03d}"]
+        names[line] = f"{number:03d}"
     summary = {} if evaluation is None else evaluation.as_dict()
     summary |= {
         "split": folder.name,
         "lines": len(found),
-        "pictures": {line: name[0] for line, name in names.items()},
+        "pictures": names,
         "samples": list(sampled),
         "worst": list(worst),
-        "space_gap": None,
     }
     write_json(folder / "evaluation.json", summary)

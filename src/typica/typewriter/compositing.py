@@ -103,11 +103,12 @@ def composite(
     absent = outside.gather(1, depth)
 
     device = opacity.device
-    flat = index.flatten().to(device)
+    flat = index.flatten().to(device, non_blocking=True)  # the device is never waited for
     alpha = blocks.index_select(1, flat).unflatten(1, index.shape)
     if absent.any():
-        alpha = alpha * (~absent).to(device, alpha.dtype)[:, :, None]
-    paint = colours.index_select(1, position.flatten().to(device)).unflatten(1, index.shape)
+        alpha = alpha * (~absent).to(device, alpha.dtype, non_blocking=True)[:, :, None]
+    window_of = position.flatten().to(device, non_blocking=True)
+    paint = colours.index_select(1, window_of).unflatten(1, index.shape)
 
     clear = torch.ones_like(alpha[:, :, 0])
     weights = []

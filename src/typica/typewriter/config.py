@@ -197,6 +197,11 @@ class TrainingConfig:
     """Largest norm of the gradient; None for no limit (paper)."""
     random_order: bool = True
     """Composite the layers in a random order, one for the whole batch, redrawn every step."""
+    jitter_shift: float = 0.03
+    """Largest random vertical shift of a training line over its height: on 1400 lines of print
+    the error on unseen lines was three times that on the training lines. 0 in the paper."""
+    jitter_contrast: float = 0.15
+    """Largest random change of a training line's contrast, as a share. 0 in the paper."""
     crop: float | None = None
     """Width of a random crop over line height (2 in the paper's unsupervised setting)."""
     harden: float = 0.25
@@ -217,6 +222,8 @@ class TrainingConfig:
         require(self.warm_start >= 0, "training.warm_start: at least 0")
         require(self.clip is None or self.clip > 0, "training.clip: above 0, or none")
         require(self.crop is None or self.crop > 0, "training.crop: above 0, or none")
+        require(0 <= self.jitter_shift <= 0.5, "training.jitter_shift: between 0 and 0.5")
+        require(0 <= self.jitter_contrast < 1, "training.jitter_contrast: between 0 and 1")
         require(0 <= self.harden <= 1, "training.harden: between 0 and 1")
         require(self.weight_decay >= 0, "training.weight_decay: at least 0")
         require(self.evaluations >= 1, "training.evaluations: at least 1")

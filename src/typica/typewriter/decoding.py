@@ -163,13 +163,6 @@ def readings(
     repeats = config.loss.alignment == "ctc"
     chosen = _characters(model, taken.logits, taken.cells)
     sprite = taken.weights.argmax(-1).cpu().numpy()
-    if config.sprites.allographs > 1:
-        # the sprite drawn is the best one of the character that is read
-        grouped = taken.logits[..., :-1].unflatten(-1, (-1, config.sprites.allographs))
-        inner = grouped.argmax(-1).cpu().numpy()
-        rows, columns = np.indices(chosen.shape)
-        picked = chosen * config.sprites.allographs + inner[rows, columns, chosen]
-        sprite = np.where(chosen >= 0, picked, sprite)
     sure = model.log_probabilities(taken.logits).exp().cpu().numpy()
     scale = taken.placement.scale.cpu().numpy()
     shift = taken.placement.shift.cpu().numpy()

@@ -119,7 +119,8 @@ class ResNet32(nn.Module):
                 kept = mask(scale, math.ceil(x.shape[-1] / 2))
             x = block(x, kept)
         kernel: Tensor = self.kernel  # type: ignore[assignment]
-        pooled = F.conv2d(x.float(), kernel, stride=(1, self.pool), groups=64)
+        with torch.autocast(x.device.type, enabled=False):  # a weighted mean needs its digits
+            pooled = F.conv2d(x.float(), kernel, stride=(1, self.pool), groups=64)
         return pooled.squeeze(2)
 
 

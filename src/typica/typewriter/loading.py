@@ -11,7 +11,7 @@ from ..lines.cache import LineCache
 from ..lines.line import Line, LineCollection
 from .model import LineBatch
 
-__all__ = ["LineLoader", "collection_colours", "make_batch"]
+__all__ = ["LineLoader", "collection_colours", "jittered", "make_batch"]
 
 Colour = tuple[float, float, float]
 
@@ -77,6 +77,38 @@ def collection_colours(cache: LineCache, sample: int = 64) -> tuple[Colour, Colo
     )
 
 
+def jittered(
+    image: NDArray[np.uint8],
+    paper: Colour,
+    shift: int,
+    contrast: float,
+    generator: np.random.Generator,
+) -> NDArray[np.uint8]:
+    """The line moved up or down a little, its ink a little darker or lighter.
+
+    Arguments:
+        image: `(H, w, 3)`, 0 to 255.
+        paper: In [0, 1]; what is moved in has this colour, and it is what ink is measured from.
+        shift: Largest shift in pixels.
+        contrast: Largest change of the contrast, as a share of it.
+        generator: Source of chance.
+
+    Returns:
+        A new image of the same shape.
+    """
+    fill = np.array(paper) * 255
+    down = int(generator.integers(-shift, shift + 1))
+    factor = 1 + contrast * float(generator.uniform(-1, 1))
+    levels = np.arange(256)[:, None]
+    table = np.clip(np.round(fill + (levels - fill) * factor), 0, 255).astype(np.uint8)
+    out = np.stack([table[image[..., channel], channel] for channel in range(3)], axis=-1)
+    if down:
+        out = np.roll(out, down, axis=0)
+        edge = slice(0, down) if down > 0 else slice(down, None)
+        out[edge] = np.round(fill).astype(np.uint8)
+    return out
+
+
 class LineLoader:
     """The batches of one split. The batches of an epoch are a function of (seed, epoch) alone.
 
@@ -87,6 +119,8 @@ class LineLoader:
         step: The model's step in pixels.
         paper: Padding colour in [0, 1].
         crop: Width of a random crop in pixels, or None for whole lines.
+        jitter: Largest random vertical shift in pixels, and largest random change of the
+            contrast with the paper, as a share; (0, 0) for none.
     """
 
     def __init__(
@@ -97,10 +131,12 @@ class LineLoader:
         step: int,
         paper: Colour,
         crop: int | None = None,
+        jitter: tuple[int, float] = (0, 0.0),
     ) -> None:
         self.cache, self.index, self.step, self.paper = cache, lines, step, paper
-        self.crop = crop
+        self.crop, self.jitter = crop, jitter
         self.widths = np.asarray(cache.widths)[lines]
+        self.supervised = bool(symbols)  # else there is nothing that a target could name
         number = {symbol: i for i, symbol in enumerate(symbols)}
         self.lines: list[Line] = [cache.collection.lines[i] for i in lines]
         self.targets = [
@@ -126,13 +162,15 @@ class LineLoader:
         return even_batches(self.widths, batch_size)
 
     def batch(self, chosen: list[int], seed: tuple[int, ...] = ()) -> LineBatch:
-        """Load some lines; `seed` fixes the random crops."""
+        """Load some lines; `seed` fixes the random crops and jitter."""
         images = [np.asarray(self.cache[self.index[i]]) for i in chosen]
+        generator = np.random.default_rng(list(seed))
+        if any(self.jitter):
+            images = [jittered(image, self.paper, *self.jitter, generator) for image in images]
         if self.crop is not None:
-            generator = np.random.default_rng(list(seed))
             images = [self._cropped(image, self.crop, generator) for image in images]
             return make_batch(images, self.step, self.paper, None, tuple(chosen))
-        targets = [self.targets[i] for i in chosen]
+        targets = [self.targets[i] for i in chosen] if self.supervised else None
         return make_batch(images, self.step, self.paper, targets, tuple(chosen))
 
     def _cropped(

@@ -15,7 +15,13 @@ from .compositing import composite, front_to_back, upsample_background
 from .config import TypewriterConfig
 from .encoder import Encoder, position_centre
 from .placement import Placement, Placer, head, warp
-from .selection import Selection, character_log_probabilities, mix_sprites, straight_through
+from .selection import (
+    Selection,
+    best_sprites,
+    character_log_probabilities,
+    mix_sprites,
+    straight_through,
+)
 from .sprites import Sprites
 
 __all__ = ["Decomposition", "LineBatch", "Typewriter"]
@@ -157,8 +163,8 @@ class Typewriter(nn.Module):
 
         Arguments:
             batch: The lines.
-            hard: Draw the most probable sprite (with straight-through gradients) instead of
-                the weighted average; by default in evaluation mode only.
+            hard: Draw the best sprite of the character that is read (with straight-through
+                gradients) instead of the weighted average; by default in evaluation mode only.
             order: Layers front to back; by default the first position is on top.
             background_only: Draw no sprite (the warm start).
             autocast: Run the encoder in bfloat16.
@@ -167,7 +173,10 @@ class Typewriter(nn.Module):
         features, logits = self.select(batch, autocast)
         cells = self.cells(batch.widths)
         probabilities = logits.softmax(-1)
-        weights = straight_through(probabilities) if hard else probabilities
+        weights = probabilities
+        if hard:
+            chosen = best_sprites(logits, self.config.sprites.allographs)
+            weights = straight_through(probabilities, chosen)
         inside = torch.arange(logits.shape[1], device=cells.device)[None] < cells[:, None]
         drawn = weights * inside[..., None]
         if background_only:

@@ -41,7 +41,10 @@ def learning_rate(config: TypewriterConfig, step: int, total: int) -> float:
 
 
 def parameter_groups(model: Typewriter) -> list[dict[str, object]]:
-    """Weight decay for encoder and selection only, as in the paper."""
+    """Weight decay for encoder and selection only, as in the paper's program.
+
+    The paper's text names the encoder alone.
+    """
     decayed = [*model.encoder.parameters(), *model.selection.parameters()]
     known = {id(p) for p in decayed}
     plain = [p for p in model.parameters() if id(p) not in known]

@@ -51,11 +51,13 @@ def placement_from_raw(
     """
     if config.shift == "clamp":
         scale = torch.exp(-raw[..., 0])
-        half = torch.tensor([sprite[1] / 2, sprite[0] / 2], device=raw.device)
-        return scale, -raw[..., 1:].clamp(-1, 1) * half * scale[..., None]
+        x, y = raw[..., 1:].clamp(-1, 1).unbind(-1)
+        half = torch.stack([x * (sprite[1] / 2), y * (sprite[0] / 2)], dim=-1)
+        return scale, -half * scale[..., None]
     scale = torch.exp(config.scale_range * torch.tanh(raw[..., 0]))
-    reach = torch.tensor([config.reach_x * height, config.reach_y * height], device=raw.device)
-    return scale, torch.tanh(raw[..., 1:]) * reach
+    x, y = torch.tanh(raw[..., 1:]).unbind(-1)
+    reach = (config.reach_x * height, config.reach_y * height)
+    return scale, torch.stack([x * reach[0], y * reach[1]], dim=-1)
 
 
 def bilinear_taps(length: int, size: int, scale: Tensor, shift: Tensor) -> Tensor:

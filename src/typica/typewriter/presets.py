@@ -118,6 +118,8 @@ def _paper(height: int, learning_rate: float, weight: float, batch: int, steps: 
             warm_start_reads=False,
             clip=None,
             harden=0.0,
+            jitter_shift=0.0,
+            jitter_contrast=0.0,
             evaluations=100,
         ),
     )

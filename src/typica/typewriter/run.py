@@ -93,13 +93,13 @@ def train_and_report(
     model, about = load_typewriter(run.folder, device)
     with LineCache(collection, model.config.height, options.get("cache_folder")) as cache:
         gap = learned_space_gap(model, about, cache)
+        split = "val" if len(cache.collection.part("val")) else "train"
     about = replace(about, space_gap=gap)
     save_typewriter(run.model, load_tensors(run.model)[0], about)
     run.write_config(about.as_dict())
     masks = model.sprites().detach().cpu().numpy()
     names = [name for name in sprite_names(model) for _ in range(model.config.sprites.allographs)]
     write_png(run.folder / "alphabet.png", sprite_sheet(masks, names))
-    split = "val" if len(collection.part("val")) else "train"
     with LineCache(
         collection.part(split), model.config.height, options.get("cache_folder")
     ) as cache:

@@ -12,6 +12,7 @@ from .config import SelectionConfig
 
 __all__ = [
     "Selection",
+    "best_sprites",
     "character_log_probabilities",
     "mix_sprites",
     "straight_through",
@@ -77,13 +78,35 @@ def mix_sprites(probabilities: Tensor, sprites: Tensor) -> Tensor:
     return mixed.unflatten(-1, sprites.shape[1:])
 
 
-def straight_through(probabilities: Tensor) -> Tensor:
-    """One-hot of the most probable sprite, with the gradient of the probabilities.
+def best_sprites(logits: Tensor, allographs: int) -> Tensor:
+    """The sprite that each position draws: the best one of the character that it reads.
+
+    With several sprites per character this need not be the most probable sprite, because the
+    character is chosen by the sum of its sprites.
+
+    Arguments:
+        logits: `(B, T, K * L + 1)`, sprites of one character side by side, blank last.
+        allographs: L.
+
+    Returns:
+        Sprite indices `(B, T)`, K * L for the empty sprite.
+    """
+    if allographs == 1:
+        return logits.argmax(-1)
+    character = character_log_probabilities(logits, allographs).argmax(-1)
+    inner = logits[..., :-1].unflatten(-1, (-1, allographs)).argmax(-1)
+    inner = F.pad(inner, (0, 1))  # the empty sprite has no variants
+    return character * allographs + inner.gather(-1, character[..., None]).squeeze(-1)
+
+
+def straight_through(probabilities: Tensor, chosen: Tensor) -> Tensor:
+    """One-hot of the chosen sprite, with the gradient of the probabilities.
 
     Arguments:
         probabilities: `(..., K + 1)`.
+        chosen: Sprite indices `(...)`, as `best_sprites` gives them.
     """
-    hard = F.one_hot(probabilities.argmax(-1), probabilities.shape[-1]).to(probabilities.dtype)
+    hard = F.one_hot(chosen, probabilities.shape[-1]).to(probabilities.dtype)
     return hard + probabilities - probabilities.detach()
 
 

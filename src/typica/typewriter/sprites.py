@@ -92,15 +92,15 @@ class Pixels(nn.Module):
 
 
 def _convolution(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
-    )
+    norm = nn.BatchNorm2d(outputs, track_running_stats=False)
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, 1, 1, bias=False), norm, nn.ReLU())
 
 
 class UNet(nn.Module):
     """The U-Net of Deformable Sprites (Ye et al. 2022) on image-shaped codes.
 
-    Its batch is the set of sprites, so in training the batch normalisation runs over them.
+    Its batch is the set of sprites, and the batch normalisation runs over them, in evaluation
+    too: the set is the same, so the sprites are. (In the paper's program they differ.)
     """
 
     def __init__(self, height: int, width: int) -> None:

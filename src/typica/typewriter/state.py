@@ -107,15 +107,24 @@ class TrainingState:
         self.device = device
         self.autocast = fast_bfloat16(device)
         lines = cache.collection.lines
-        crop = self.config.training.crop
+        chosen_crop = self.config.training.crop
+        crop = round(chosen_crop * self.config.height) if chosen_crop else None
+        jitter = (
+            round(self.config.training.jitter_shift * self.config.height),
+            self.config.training.jitter_contrast,
+        )
         step = self.config.encoder.step
 
-        def loader(split: str, width: int | None) -> LineLoader:
+        def loader(
+            split: str, crop: int | None = None, jitter: tuple[int, float] = (0, 0.0)
+        ) -> LineLoader:
             chosen = [i for i, line in enumerate(lines) if line.split == split]
-            return LineLoader(cache, chosen, about.symbols, step, about.paper, width)
+            return LineLoader(
+                cache, chosen, about.symbols, step, about.paper, crop, jitter
+            )
 
-        self.train_lines = loader("train", round(crop * self.config.height) if crop else None)
-        self.validation = loader("val", None)
+        self.train_lines = loader("train", crop, jitter)
+        self.validation = loader("val")
         torch.manual_seed(self.config.training.seed)
         self.accelerator = Accelerator(cpu=device.type == "cpu")
         if self.accelerator.num_processes > 1:

@@ -67,12 +67,7 @@ def write_report(run: Path | str, split: str | None = None) -> Path:
         sprites=tuple(
             _sprite_cards(about.symbols, masks, about.counts, truths, found, about.config)
         ),
-        description=(
-            f"Learned from {training.get('train_lines', '?')} lines, judged on "
-            f"{summary['lines']} others that it never saw."
-            if summary["split"] != "train"
-            else f"Learned from, and judged on, {summary['lines']} lines."
-        ),
+        description=_description(training.get("train_lines", "?"), summary),
         supervised=bool(about.symbols),
         split=str(summary["split"]),
         line_count=int(summary["lines"]),
@@ -107,6 +102,16 @@ def write_report(run: Path | str, split: str | None = None) -> Path:
         date=time.strftime("%Y-%m-%d"),
     )
     return write_typewriter_report(report, folder.folder / "report" / "index.html")
+
+
+def _description(train_lines: object, summary: dict[str, Any]) -> str:
+    """What it was learned from and judged on, in a sentence."""
+    judged = {
+        "test": "others that it never saw",
+        "val": "others, which were only used to choose the best weights",
+        "train": "of them",
+    }.get(str(summary["split"]), "lines of all splits, these included")
+    return f"Learned from {train_lines} lines, judged on {summary['lines']} {judged}."
 
 
 def _evaluation(run: Run, split: str | None) -> Path:
