@@ -36,14 +36,42 @@ def place(tmp_path_factory):
     text = folder / "text.txt"
     text.write_text("\n".join(f"{WORDS[i % 8]} {WORDS[(3 * i + 1) % 8]}" for i in range(24)))
     font = pillow_font(folder)
-    assert main([
-        "lines", "render", str(text), "--font", str(font), "--out", str(folder / "lines"),
-        "--train", "0.75", "--val", "0.125", "--height", "24", "--degradation", "0",
-    ]) == 0
-    assert main([
-        "typewriter", "train", str(folder / "lines"), "--out", str(folder / "run"),
-        "--set", *_QUICK,
-    ]) == 0
+    assert (
+        main(
+            [
+                "lines",
+                "render",
+                str(text),
+                "--font",
+                str(font),
+                "--out",
+                str(folder / "lines"),
+                "--train",
+                "0.75",
+                "--val",
+                "0.125",
+                "--height",
+                "24",
+                "--degradation",
+                "0",
+            ]
+        )
+        == 0
+    )
+    assert (
+        main(
+            [
+                "typewriter",
+                "train",
+                str(folder / "lines"),
+                "--out",
+                str(folder / "run"),
+                "--set",
+                *_QUICK,
+            ]
+        )
+        == 0
+    )
     return folder
 
 
@@ -71,8 +99,15 @@ def test_lines_check_fails_where_nothing_can_be_trained(place, tmp_path, capsys)
 
 
 def test_train_leaves_a_whole_run(place):
-    for name in ("config.json", "model.safetensors", "log.jsonl", "checkpoint.safetensors",
-                 "alphabet.png", "report/index.html", "evaluation/val/evaluation.json"):
+    for name in (
+        "config.json",
+        "model.safetensors",
+        "log.jsonl",
+        "checkpoint.safetensors",
+        "alphabet.png",
+        "report/index.html",
+        "evaluation/val/evaluation.json",
+    ):
         assert (place / "run" / name).is_file(), name
 
 
@@ -112,8 +147,15 @@ def test_print_config_needs_no_data_and_can_be_given_back(tmp_path, capsys):
 
 
 def test_an_interrupted_training_exits_with_130_and_resumes(place, tmp_path, capsys, monkeypatch):
-    command = ["typewriter", "train", str(place / "lines"), "--out", str(tmp_path / "run"),
-               "--set", *_QUICK]
+    command = [
+        "typewriter",
+        "train",
+        str(place / "lines"),
+        "--out",
+        str(tmp_path / "run"),
+        "--set",
+        *_QUICK,
+    ]
     step = state.TrainingState.one_step
 
     def one_step(self, chosen):
@@ -235,8 +277,17 @@ def test_a_model_with_foreign_weights_is_refused(place, tmp_path, capsys):
 
 @pytest.mark.parametrize(
     "command",
-    [["lines", "check"], ["lines", "render"], ["typewriter", "train"], ["typewriter", "eval"],
-     ["typewriter", "decompose"], ["typewriter", "report"], ["demo"], ["lines"], ["typewriter"]],
+    [
+        ["lines", "check"],
+        ["lines", "render"],
+        ["typewriter", "train"],
+        ["typewriter", "eval"],
+        ["typewriter", "decompose"],
+        ["typewriter", "report"],
+        ["demo"],
+        ["lines"],
+        ["typewriter"],
+    ],
 )
 def test_every_command_has_a_help(command, capsys):
     with pytest.raises(SystemExit) as caught:

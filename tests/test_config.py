@@ -56,17 +56,24 @@ def test_a_crop_holds_a_position_at_least(crop):
 def test_sprites_divide_into_allographs():
     with pytest.raises(ConfigError, match=r"sprites\.count.*allographs"):
         with_changes(TypewriterConfig(), ["sprites.count=5", "sprites.allographs=2"])
-    assert with_changes(
-        TypewriterConfig(), ["sprites.count=6", "sprites.allographs=2"]
-    ).sprites.count == 6
+    assert (
+        with_changes(TypewriterConfig(), ["sprites.count=6", "sprites.allographs=2"]).sprites.count
+        == 6
+    )
 
 
 def test_words_and_numbers_are_understood():
     config = with_changes(
         preset("default"),
-        ["training.clip=none", "training.random_order=False", "encoder.mask_padding=true",
-         "sprites.count=null", "training.learning_rate=1", "loss.alignment=ctc",
-         'encoder.kind="resnet32"'],
+        [
+            "training.clip=none",
+            "training.random_order=False",
+            "encoder.mask_padding=true",
+            "sprites.count=null",
+            "training.learning_rate=1",
+            "loss.alignment=ctc",
+            'encoder.kind="resnet32"',
+        ],
     )
     assert config.training.clip is None
     assert config.training.random_order is False

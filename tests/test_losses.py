@@ -111,8 +111,12 @@ def test_text_is_per_character_and_skips_what_cannot_be_laid(kind):
         want = one_to_one_loss_plain(logs.detach()[:2], targets[:2], lengths[:2], sizes[:2])
     else:
         want = torch.nn.functional.ctc_loss(
-            logs.detach()[:2].transpose(0, 1), targets[:2], lengths[:2], sizes[:2],
-            blank=3, reduction="none",
+            logs.detach()[:2].transpose(0, 1),
+            targets[:2],
+            lengths[:2],
+            sizes[:2],
+            blank=3,
+            reduction="none",
         )
     torch.testing.assert_close(loss[:2].detach(), want / sizes[:2])
     assert loss[2:].tolist() == [0, 0]  # without a text, and with too long a text

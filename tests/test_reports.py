@@ -56,12 +56,19 @@ def line(name: str, truth: str | None = "ab c", seed: int = 0) -> LineCard:
     pictures = rng.integers(0, 255, (3, 20, 90, 3), dtype=np.uint8)
     edits = (("a", "a"), ("b", "c"), ("c", "c")) if truth is not None else ()
     glyphs = tuple(
-        PlacedGlyph(symbol, "abc".index(symbol), Box(10 + 20 * i, 4, 22 + 20 * i, 16),
-                    0.8, 1.0, (0.1, 0.1, 0.1))
+        PlacedGlyph(
+            symbol,
+            "abc".index(symbol),
+            Box(10 + 20 * i, 4, 22 + 20 * i, 16),
+            0.8,
+            1.0,
+            (0.1, 0.1, 0.1),
+        )
         for i, symbol in enumerate("acc")
     )
-    return LineCard(name, truth, "ac c", None if truth is None else 1 / 3, 0.0123, *pictures,
-                    glyphs, edits)
+    return LineCard(
+        name, truth, "ac c", None if truth is None else 1 / 3, 0.0123, *pictures, glyphs, edits
+    )
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +77,18 @@ def report() -> TypewriterReport:
         title="A small book",
         sprites=(sprite("b"), sprite("a", count=3), sprite("c", sure=0.3), sprite("q", 0, 0, None)),
         description="Two pages.",
-        line_count=12, cer=0.0123, cer_low=0.01, cer_high=0.02, reconstruction=0.0061,
-        placements=1.004, localisation=0.93, minutes=14.2, steps=900, hardware="2 cores",
-        lines=(line("p1/l1"), line("p1/l2", seed=1)), worst=(line("p2/l9", seed=2),),
+        line_count=12,
+        cer=0.0123,
+        cer_low=0.01,
+        cer_high=0.02,
+        reconstruction=0.0061,
+        placements=1.004,
+        localisation=0.93,
+        minutes=14.2,
+        steps=900,
+        hardware="2 cores",
+        lines=(line("p1/l1"), line("p1/l2", seed=1)),
+        worst=(line("p2/l9", seed=2),),
         confusions=(Confusion("b", "c", 4), Confusion("a", None, 2), Confusion("", "c", 1)),
         curves=(
             Curve("train", (1, 2, 3), (1.0, 0.5, 0.25), panel="loss", log=True),
@@ -83,7 +99,8 @@ def report() -> TypewriterReport:
         settings=(("model.height", "48"),),
         problems=(Problem(Path("images/x.png"), "cut off", "Copy it again", "x"),),
         commands=("typica typewriter report RUN",),
-        version="typica 0.0", date="today",
+        version="typica 0.0",
+        date="today",
     )
 
 
@@ -108,7 +125,9 @@ def test_page_has_every_part(report, tmp_path):
     assert len(page.find_class("plot")) == 2
     assert "images/x.png" in words(page.get_element_by_id("about"))
     assert [words(node) for node in page.find_class("settings")[0].iter("code")] == [
-        "model.height", "48"]
+        "model.height",
+        "48",
+    ]
     everything = [node.get("id") for node in page.iter() if node.get("id")]
     assert len(everything) == len(set(everything))
     for link in page.iter("a"):
@@ -138,7 +157,10 @@ def test_pictures_are_embedded_and_true(report):
     assert "p1/l1" in stack.get("aria-label")
     images = list(stack.iter("image"))
     assert [node.get("data-row") for node in images] == [
-        "original", "reconstruction", "segmentation"]
+        "original",
+        "reconstruction",
+        "segmentation",
+    ]
     assert {node.get("width") for node in images} == {"90"}
     glyphs = stack.find_class("glyph")
     assert len(glyphs) == 3
@@ -163,8 +185,9 @@ def test_differences_are_marked(report):
 
 def test_nothing_may_be_none_or_empty(report):
     for nothing in (None, ""):
-        card = replace(line("l"), truth="abc", read="ac",
-                       edits=(("a", "a"), ("b", nothing), ("c", "c")))
+        card = replace(
+            line("l"), truth="abc", read="ac", edits=(("a", "a"), ("b", nothing), ("c", "c"))
+        )
         page = parsed(replace(report, lines=(card,)))
         gap = page.find_class("texts")[0].find_class("gap")
         assert [node.get("title") for node in gap] == ["not read: “b”"]
@@ -175,15 +198,30 @@ def test_nothing_may_be_none_or_empty(report):
 def test_hostile_text_stays_text(report):
     bad = HOSTILE
     hostile = replace(
-        report, title=bad, description=bad, hardware=bad, version=bad, date=bad, split=bad,
+        report,
+        title=bad,
+        description=bad,
+        hardware=bad,
+        version=bad,
+        date=bad,
+        split=bad,
         sprites=(replace(sprite(bad), note=bad), sprite("\ud800\0")),
         lines=(replace(line(bad), truth=bad, read=bad, edits=((bad, bad + "x"),)),),
-        worst=(replace(line("x"), truth=bad, read=bad, edits=(),
-                       glyphs=(PlacedGlyph(bad, 0, Box(0, 0, 5, 5), 1, 1, (0, 0, 0)),)),),
+        worst=(
+            replace(
+                line("x"),
+                truth=bad,
+                read=bad,
+                edits=(),
+                glyphs=(PlacedGlyph(bad, 0, Box(0, 0, 5, 5), 1, 1, (0, 0, 0)),),
+            ),
+        ),
         confusions=(Confusion(bad, bad, 1),),
         curves=(Curve(bad, (1, 2), (1, 2), panel=bad),),
-        documents=(DocumentScore(bad, 1),), settings=((bad, bad),),
-        problems=(Problem(Path(bad), bad, bad, bad),), commands=(bad,),
+        documents=(DocumentScore(bad, 1),),
+        settings=((bad, bad),),
+        problems=(Problem(Path(bad), bad, bad, bad),),
+        commands=(bad,),
     )
     text = render_typewriter_report(hostile)
     page = lxml.html.document_fromstring(text)
@@ -211,14 +249,26 @@ def test_nothing_comes_from_outside(report):
     assert policy.startswith("default-src 'none'")
 
 
-@pytest.mark.parametrize("bad", [
-    "<img src='http://a.example/x.png'>", "<img src=x.png>", "<img srcset='//a.example/x 2x'>",
-    "<link rel=stylesheet href='a.css'>", "<iframe></iframe>", "<a href='javascript:x()'>x</a>",
-    "<style>@import 'a.css';</style>", "<style>p{background:url( \"//a.example\")}</style>",
-    "<p style=\"background:url('x.png')\">", "<svg><use xlink:href='a.svg#b'/></svg>",
-    "<svg><image href='file:///x.png'/></svg>", "<p onclick='x()'>", "<img src='data:text/html,x'>",
-    "<meta http-equiv=Refresh content='0;url=x'>", "<form action='/x'></form>",
-])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "<img src='http://a.example/x.png'>",
+        "<img src=x.png>",
+        "<img srcset='//a.example/x 2x'>",
+        "<link rel=stylesheet href='a.css'>",
+        "<iframe></iframe>",
+        "<a href='javascript:x()'>x</a>",
+        "<style>@import 'a.css';</style>",
+        '<style>p{background:url( "//a.example")}</style>',
+        "<p style=\"background:url('x.png')\">",
+        "<svg><use xlink:href='a.svg#b'/></svg>",
+        "<svg><image href='file:///x.png'/></svg>",
+        "<p onclick='x()'>",
+        "<img src='data:text/html,x'>",
+        "<meta http-equiv=Refresh content='0;url=x'>",
+        "<form action='/x'></form>",
+    ],
+)
 def test_check_finds_what_leads_outside(bad):
     with pytest.raises(ValueError, match="page"):
         check_self_contained(f"<!DOCTYPE html><html><body><p>x</p>{bad}</body></html>")
@@ -231,8 +281,14 @@ def test_check_allows_addresses_in_the_text():
 def test_empty_report_says_so():
     page = parsed(TypewriterReport("Nothing", ()))
     texts = " ".join(words(node) for node in page.find_class("empty"))
-    for part in ("no sprites", "No sample lines", "No worst lines", "Nothing was recorded",
-                 "every line of the collection", "No settings"):
+    for part in (
+        "no sprites",
+        "No sample lines",
+        "No worst lines",
+        "Nothing was recorded",
+        "every line of the collection",
+        "No settings",
+    ):
         assert part in texts
     assert "no transcription to compare with" in words(page)
     assert "None" not in words(page.body)
@@ -245,13 +301,28 @@ def test_perfect_run_has_no_confusions(report):
 
 def test_unsupervised_run(report):
     bare = replace(sprite("", count=None), cer=None)
-    card = replace(line("l", truth=None), glyphs=(
-        PlacedGlyph("", 1, Box(0, 0, 5, 5), 0.5, 1, (0, 0, 0)),), read="")
-    page = parsed(replace(report, supervised=False, sprites=(bare, bare), lines=(card,),
-                          worst=(card,), cer=None, confusions=(), placements=None))
+    card = replace(
+        line("l", truth=None),
+        glyphs=(PlacedGlyph("", 1, Box(0, 0, 5, 5), 0.5, 1, (0, 0, 0)),),
+        read="",
+    )
+    page = parsed(
+        replace(
+            report,
+            supervised=False,
+            sprites=(bare, bare),
+            lines=(card,),
+            worst=(card,),
+            cer=None,
+            confusions=(),
+            placements=None,
+        )
+    )
     assert "learned without transcriptions" in words(page.find_class("kicker")[0])
     assert [words(card.find_class("name")[0]) for card in page.find_class("card")] == [
-        "no. 1", "no. 2"]
+        "no. 1",
+        "no. 2",
+    ]
     assert "in text" not in words(page.get_element_by_id("alphabet"))
     assert [node.text for node in page.find_class("texts")[0].iter("dt")] == ["Read"]
     assert page.find_class("glyph")[0].findtext("title").startswith("no. 2")
@@ -293,13 +364,21 @@ def test_pictures_survive_encoding():
     assert decoded(ink_data_uri(np.ones((4, 3)), enlarge=3)).shape == (12, 9)
 
 
-@given(st.lists(st.tuples(st.sampled_from(["a", "b", "ſt", ""]), st.sampled_from(["a", "ſt", ""]),
-                          st.booleans()), max_size=12))
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["a", "b", "ſt", ""]), st.sampled_from(["a", "ſt", ""]), st.booleans()
+        ),
+        max_size=12,
+    )
+)
 def test_marked_text_is_complete(rows):
     edits = [(truth, read) for truth, read, _ in rows]
     for side in (0, 1):
-        text = "".join((" " if space and row[side] else "") + row[side]
-                       for row, space in zip(edits, [s for *_, s in rows], strict=True))
+        text = "".join(
+            (" " if space and row[side] else "") + row[side]
+            for row, space in zip(edits, [s for *_, s in rows], strict=True)
+        )
         parts = list(marked(text, edits, side))
         assert "".join(piece for _, piece, _ in parts) == text
         differing = sum(1 for pair in edits if pair[0] != pair[1])
@@ -341,9 +420,12 @@ def test_thinning_keeps_ends_and_spikes(values):
 def test_plot_places_points_on_its_axes():
     svg = lxml.html.fragment_fromstring(
         str(line_plot([Series("a", (0, 5, 10), (0, 1, 2))], "t", width=560, height=270)),
-        create_parent="div")
-    points = [tuple(map(float, pair.split(",")))
-              for pair in next(svg.iter("polyline")).get("points").split()]
+        create_parent="div",
+    )
+    points = [
+        tuple(map(float, pair.split(",")))
+        for pair in next(svg.iter("polyline")).get("points").split()
+    ]
     # From 0 to a little over the highest value, between the margins.
     assert points == [(58, 226), (300, 124.1), (542, 22.2)]
 
@@ -363,7 +445,12 @@ def test_wording():
     assert shown("\u0303") == "◌\u0303"
     assert code_points("e\u0303") == "U+0065 U+0303"
     assert [percent(x) for x in (None, 0.0, 0.0062, 0.123, math.nan)] == [
-        "–", "0.0\u00a0%", "0.62\u00a0%", "12.3\u00a0%", "–"]
+        "–",
+        "0.0\u00a0%",
+        "0.62\u00a0%",
+        "12.3\u00a0%",
+        "–",
+    ]
     given_symbols = ["1", "b", ".", "ä", "B", "a", "", "A", "ſ", "s", "\ue8bf"]
     order = sorted(given_symbols, key=alphabetical)
     assert order.index("a") < order.index("ä") < order.index("b") < order.index("1")

@@ -74,7 +74,8 @@ def test_a_kill_while_writing_leaves_the_old_file(tmp_path):
     )
     source = str(Path(__file__).parents[1] / "src")
     done = subprocess.run(
-        [sys.executable, "-c", code, str(path)], env={**os.environ, "PYTHONPATH": source},
+        [sys.executable, "-c", code, str(path)],
+        env={**os.environ, "PYTHONPATH": source},
         check=False,
     )
     assert done.returncode == -signal.SIGKILL
@@ -176,7 +177,10 @@ def test_a_second_process_is_told(tmp_path):
     def other():
         return subprocess.run(
             [sys.executable, "-c", code, str(tmp_path / "run")],
-            env=environment, capture_output=True, text=True, check=True,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
 
     with Run(tmp_path / "run").locked():

@@ -149,7 +149,11 @@ def test_kills_at_any_instant_change_nothing(tmp_path, lines, reference):
     ):
         done = subprocess.run(
             [sys.executable, "-c", _KILLED, str(lines.root), str(out), instant],
-            env=environment, capture_output=True, text=True, timeout=120, check=False,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
         assert done.returncode == -signal.SIGKILL, (instant, done.stderr)
         assert not Run(out).model.exists()
@@ -277,8 +281,14 @@ def test_without_transcriptions_sprites_are_numbered(tmp_path, lines):
     with pytest.raises(DataError, match=r"--set sprites\.count"):
         _train(blind, tmp_path / "none")
     config = tiny_config(
-        "sprites.count=10", "sprites.width=1", "sprites.generator=unet", "training.crop=2.0",
-        "loss.overlap=0.1", "loss.frequency=0.1", "loss.sparsity=0.1", "training.steps=12",
+        "sprites.count=10",
+        "sprites.width=1",
+        "sprites.generator=unet",
+        "training.crop=2.0",
+        "loss.overlap=0.1",
+        "loss.frequency=0.1",
+        "loss.sparsity=0.1",
+        "training.steps=12",
         "training.evaluations=1",
     )
     result = train_and_report(blind, tmp_path / "run", config, show_progress=False)
@@ -325,7 +335,10 @@ def test_the_run_folder_alone_is_enough(tmp_path):
     lines = tiny_lines(tmp_path / "data")
     config = tiny_config("training.steps=12", "training.evaluations=1")
     result = train_and_report(
-        lines, tmp_path / "run", config, cache_folder=tmp_path / "run" / "cache",
+        lines,
+        tmp_path / "run",
+        config,
+        cache_folder=tmp_path / "run" / "cache",
         show_progress=False,
     )
     assert result.evaluation is not None
@@ -351,8 +364,11 @@ def test_a_text_too_long_for_its_line_does_no_harm(tmp_path, lines, kind):
         replace(line, symbols=tuple("ab" * 80)) if line.id == first.id else line for line in lines
     )
     _train(
-        replace(lines, lines=changed), tmp_path / "run", f"loss.alignment={kind}",
-        "training.steps=12", "training.evaluations=1",
+        replace(lines, lines=changed),
+        tmp_path / "run",
+        f"loss.alignment={kind}",
+        "training.steps=12",
+        "training.evaluations=1",
     )
     rows = Run(tmp_path / "run").read_log()
     assert all("note" not in row for row in rows)

@@ -395,6 +395,12 @@ def main(arguments: list[str] | None = None) -> int:
     except TypicaError as error:
         print(f"typica: {error}", file=sys.stderr)
         return 2
+    except MemoryError:
+        print(
+            "typica: out of memory. For training lower --set training.batch_size.",
+            file=sys.stderr,
+        )
+        return 2
     except KeyboardInterrupt:
         print("typica: interrupted", file=sys.stderr)
         return 130

@@ -4,7 +4,7 @@
     model.safetensors     the weights, with the same description in the file's metadata
     log.jsonl             one row of numbers every few steps
     checkpoint.safetensors   everything that an exact continuation needs
-    samples/, evaluation/, report/   made from the model afterwards
+    evaluation/, report/   made from the model afterwards
 
 Every file is written aside and renamed, so a kill leaves the old or the new one, never half.
 """
@@ -109,6 +109,9 @@ class Run:
                     f"{self.folder}: another process is writing to this run folder. Wait for "
                     "it, or give another --out."
                 ) from error
+            for aside in self.folder.glob(".*-*"):  # of a process that was killed while writing
+                if aside.name.startswith((".checkpoint-", ".model-", ".config-", ".log-")):
+                    aside.unlink(missing_ok=True)
             yield
 
     def write_config(self, about: dict[str, Any]) -> None:

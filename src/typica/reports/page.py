@@ -31,14 +31,32 @@ __all__ = [
     "write_page",
 ]
 
-LINKS = frozenset([
-    "action", "archive", "background", "cite", "classid", "codebase", "data", "formaction",
-    "href", "imagesrcset", "longdesc", "lowsrc", "manifest", "ping", "poster", "profile", "src",
-    "srcdoc", "srcset", "usemap", "xlink:href",
-])
-FORBIDDEN = frozenset(
-    ["applet", "base", "embed", "frame", "iframe", "link", "object", "portal"]
+LINKS = frozenset(
+    [
+        "action",
+        "archive",
+        "background",
+        "cite",
+        "classid",
+        "codebase",
+        "data",
+        "formaction",
+        "href",
+        "imagesrcset",
+        "longdesc",
+        "lowsrc",
+        "manifest",
+        "ping",
+        "poster",
+        "profile",
+        "src",
+        "srcdoc",
+        "srcset",
+        "usemap",
+        "xlink:href",
+    ]
 )
+FORBIDDEN = frozenset(["applet", "base", "embed", "frame", "iframe", "link", "object", "portal"])
 INSIDE = re.compile(r"#|data:image/(?:png|webp);base64,")
 OUTSIDE_STYLE = re.compile(r"@import|image-set\(|url\(\s*['\"]?\s*(?!#|data:image/)", re.I)
 
@@ -121,8 +139,11 @@ def render_page(template: str, values: Mapping[str, Any], script: str | None = N
     # The script is read as it stands, not rendered: its hash must be of what the browser sees.
     loader = jinja2.PackageLoader("typica.reports", "templates")
     environment = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        loader=loader,
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     source = loader.get_source(environment, script)[0].strip() if script else ""
     digest = base64.b64encode(hashlib.sha256(source.encode("utf-8")).digest()).decode("ascii")

@@ -71,8 +71,14 @@ def ticks(low: float, high: float, log: bool = False, most: int = 6) -> tuple[fl
 
 
 def line_plot(
-    series: Sequence[Series], title: str, x_label: str = "step", y_label: str = "",
-    log: bool = False, percent: bool = False, width: int = 560, height: int = 270,
+    series: Sequence[Series],
+    title: str,
+    x_label: str = "step",
+    y_label: str = "",
+    log: bool = False,
+    percent: bool = False,
+    width: int = 560,
+    height: int = 270,
 ) -> Markup:
     r"""Draw series over a common axis.
 
@@ -115,33 +121,53 @@ def line_plot(
     body: list[Markup] = []
     for value in ticks(*upward, log=log):
         y = place(across[0], value)[1]
-        body.append(Markup(
-            '<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>'
-            '<text class="tick" x="{}" y="{:.1f}" text-anchor="end">{}</text>'
-        ).format(MARGIN_LEFT, width - MARGIN_RIGHT, y, y, MARGIN_LEFT - 8, y + 4,
-                 number(value, percent)))
+        body.append(
+            Markup(
+                '<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>'
+                '<text class="tick" x="{}" y="{:.1f}" text-anchor="end">{}</text>'
+            ).format(
+                MARGIN_LEFT,
+                width - MARGIN_RIGHT,
+                y,
+                y,
+                MARGIN_LEFT - 8,
+                y + 4,
+                number(value, percent),
+            )
+        )
     floor = height - MARGIN_BOTTOM
     for value in ticks(*across):
         x = place(value, upward[0])[0]
-        body.append(Markup(
-            '<line class="axis" x1="{:.1f}" x2="{:.1f}" y1="{}" y2="{}"/>'
-            '<text class="tick" x="{:.1f}" y="{}" text-anchor="middle">{}</text>'
-        ).format(x, x, floor, floor + 5, x, floor + 19, number(value, False)))
-    body.append(Markup('<line class="axis" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
-        MARGIN_LEFT, width - MARGIN_RIGHT, floor, floor))
-    body.append(Markup('<text class="label" x="{}" y="{}" text-anchor="end">{}</text>').format(
-        width - MARGIN_RIGHT, height - 6, x_label))
+        body.append(
+            Markup(
+                '<line class="axis" x1="{:.1f}" x2="{:.1f}" y1="{}" y2="{}"/>'
+                '<text class="tick" x="{:.1f}" y="{}" text-anchor="middle">{}</text>'
+            ).format(x, x, floor, floor + 5, x, floor + 19, number(value, False))
+        )
+    body.append(
+        Markup('<line class="axis" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
+            MARGIN_LEFT, width - MARGIN_RIGHT, floor, floor
+        )
+    )
+    body.append(
+        Markup('<text class="label" x="{}" y="{}" text-anchor="end">{}</text>').format(
+            width - MARGIN_RIGHT, height - 6, x_label
+        )
+    )
     middle = MARGIN_TOP + (floor - MARGIN_TOP) / 2
-    body.append(Markup(
-        '<text class="label" transform="translate(13 {:.1f}) rotate(-90)" '
-        'text-anchor="middle">{}</text>'
-    ).format(middle, y_label))
+    body.append(
+        Markup(
+            '<text class="label" transform="translate(13 {:.1f}) rotate(-90)" '
+            'text-anchor="middle">{}</text>'
+        ).format(middle, y_label)
+    )
     for name, style, runs in drawn:
         body.append(curve(name, [[place(*point) for point in run] for run in runs], style))
     legend = Markup("").join(
-        Markup('<li><svg viewBox="0 0 26 8" width="26" height="8" aria-hidden="true">'
-               '<line class="curve {}" x1="0" x2="26" y1="4" y2="4"/></svg>{}{}</li>').format(
-            style, name, last_value(runs, percent))
+        Markup(
+            '<li><svg viewBox="0 0 26 8" width="26" height="8" aria-hidden="true">'
+            '<line class="curve {}" x1="0" x2="26" y1="4" y2="4"/></svg>{}{}</li>'
+        ).format(style, name, last_value(runs, percent))
         for name, style, runs in drawn
     )
     return Markup(
@@ -155,12 +181,14 @@ def curve(name: str, runs: list[list[tuple[float, float]]], style: str) -> Marku
     parts = []
     for run in runs:
         if len(run) == 1:
-            parts.append(Markup('<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="2.6"/>').format(
-                style, *run[0]))
+            parts.append(
+                Markup('<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="2.6"/>').format(
+                    style, *run[0]
+                )
+            )
         else:
             way = " ".join(f"{x:.1f},{y:.1f}" for x, y in run)
-            parts.append(Markup('<polyline class="curve {}" points="{}"/>').format(
-                style, way))
+            parts.append(Markup('<polyline class="curve {}" points="{}"/>').format(style, way))
     title = Markup("<title>{}</title>").format(name)
     return Markup("<g>{}{}</g>").format(title, Markup("").join(parts))
 
@@ -224,6 +252,7 @@ def describe(
     r"""Say in words what a plot shows: from where to where each series goes."""
     parts = [
         f"{name} from {number(runs[0][0][1], percent)} to {number(runs[-1][-1][1], percent)}"
-        for name, _, runs in drawn if runs
+        for name, _, runs in drawn
+        if runs
     ]
     return f"{title}: {'; '.join(parts)}"

@@ -20,8 +20,14 @@ from .plots import Series, line_plot
 from .wording import alphabetical, code_points, decimals, names, percent, shown
 
 __all__ = [
-    "Confusion", "Curve", "DocumentScore", "LineCard", "SpriteCard", "TypewriterReport",
-    "render_typewriter_report", "write_typewriter_report",
+    "Confusion",
+    "Curve",
+    "DocumentScore",
+    "LineCard",
+    "SpriteCard",
+    "TypewriterReport",
+    "render_typewriter_report",
+    "write_typewriter_report",
 ]
 
 RARE = 5
@@ -234,15 +240,19 @@ def render_typewriter_report(report: TypewriterReport) -> str:
         "flags": flag_counts(cards),
         "plots": plot_views(report.curves),
         "confusions": confusion_views(report.confusions, cards),
-        "rare": RARE, "weak": WEAK,
-        "percent": percent, "fixed": decimals,
+        "rare": RARE,
+        "weak": WEAK,
+        "percent": percent,
+        "fixed": decimals,
     }
     text = ""
     for height, quality in PICTURE_SIZES:
-        lines = [line_view(f"line-{i}", card, height, quality)
-                 for i, card in enumerate(report.lines)]
-        worst = [line_view(f"worst-{i}", card, height, quality)
-                 for i, card in enumerate(report.worst)]
+        lines = [
+            line_view(f"line-{i}", card, height, quality) for i, card in enumerate(report.lines)
+        ]
+        worst = [
+            line_view(f"worst-{i}", card, height, quality) for i, card in enumerate(report.worst)
+        ]
         values = {**fixed, "lines": lines, "worst": worst}
         text = render_page("typewriter.html", values, script="typewriter.js")
         if len(text.encode("utf-8")) < MOST_BYTES:
@@ -257,24 +267,37 @@ def sprite_views(sprites: Sequence[SpriteCard]) -> list[dict[str, Any]]:
         index = place if card.sprite is None else card.sprite
         flags = []
         if card.train_count is not None and card.train_count < RARE:
-            flags.append(("rare", "absent from the training text" if card.train_count == 0 else
-                          f"rare: {card.train_count} in the training text"))
+            flags.append(
+                (
+                    "rare",
+                    "absent from the training text"
+                    if card.train_count == 0
+                    else f"rare: {card.train_count} in the training text",
+                )
+            )
         if card.placed_count == 0:
             flags.append(("unused", "never placed"))
         elif card.confidence is not None and card.confidence < WEAK:
             flags.append(("weak", "placed with low confidence"))
-        views.append({
-            "card": card, "index": index, "flags": flags,
-            "shown": shown(card.symbol) or f"no. {index + 1}",
-            "named": bool(card.symbol),
-            "codes": code_points(card.symbol), "name": names(card.symbol),
-            "frequency": card.placed_count if card.train_count is None else card.train_count,
-            "image": ink_data_uri(card.image, enlarge=3),
-            "thumb": ink_data_uri(card.image),
-            "sure": 100 * min(1.0, max(0.0, card.confidence or 0.0)),
-            "width": 2 * card.image.shape[1], "height": 2 * card.image.shape[0],
-            "colour": "#" + "".join(f"{round(255 * min(1, max(0, c))):02x}" for c in card.colour),
-        })
+        views.append(
+            {
+                "card": card,
+                "index": index,
+                "flags": flags,
+                "shown": shown(card.symbol) or f"no. {index + 1}",
+                "named": bool(card.symbol),
+                "codes": code_points(card.symbol),
+                "name": names(card.symbol),
+                "frequency": card.placed_count if card.train_count is None else card.train_count,
+                "image": ink_data_uri(card.image, enlarge=3),
+                "thumb": ink_data_uri(card.image),
+                "sure": 100 * min(1.0, max(0.0, card.confidence or 0.0)),
+                "width": 2 * card.image.shape[1],
+                "height": 2 * card.image.shape[0],
+                "colour": "#"
+                + "".join(f"{round(255 * min(1, max(0, c))):02x}" for c in card.colour),
+            }
+        )
     views.sort(key=lambda view: (*alphabetical(view["card"].symbol), view["index"]))
     return views
 
@@ -296,12 +319,16 @@ def confusion_views(
     views = []
     for one in confusions:
         both = (one.truth or "", one.read or "")
-        views.append({
-            "truth": shown(both[0]), "read": shown(both[1]), "count": one.count,
-            "share": 100 * one.count / most,
-            "codes": [code_points(symbol) for symbol in both],
-            "images": [by_symbol.get(symbol) for symbol in both],
-        })
+        views.append(
+            {
+                "truth": shown(both[0]),
+                "read": shown(both[1]),
+                "count": one.count,
+                "share": 100 * one.count / most,
+                "codes": [code_points(symbol) for symbol in both],
+                "images": [by_symbol.get(symbol) for symbol in both],
+            }
+        )
     return views
 
 
@@ -313,9 +340,16 @@ def plot_views(curves: Sequence[Curve]) -> list[dict[str, Any]]:
     # The same name has the same colour in every plot.
     styles = {name: style for style, name in enumerate(dict.fromkeys(c.name for c in curves))}
     return [
-        {"title": title, "log": any(one.log for one in group), "svg": line_plot(
-            [Series(one.name, one.steps, one.values, styles[one.name]) for one in group], title,
-            log=any(one.log for one in group), percent=any(one.percent for one in group))}
+        {
+            "title": title,
+            "log": any(one.log for one in group),
+            "svg": line_plot(
+                [Series(one.name, one.steps, one.values, styles[one.name]) for one in group],
+                title,
+                log=any(one.log for one in group),
+                percent=any(one.percent for one in group),
+            ),
+        }
         for title, group in panels.items()
     ]
 
@@ -325,11 +359,17 @@ def line_view(anchor: str, card: LineCard, height: int, quality: int) -> dict[st
     high, wide = card.original.shape[:2]
     scale = min(LINE_HEIGHT / high, max(LINE_WIDTH / wide, LINE_LOWEST / high))
     gap = GAP / scale
-    pictures = (("original", card.original), ("reconstruction", card.reconstruction_image),
-                ("segmentation", card.segmentation))
+    pictures = (
+        ("original", card.original),
+        ("reconstruction", card.reconstruction_image),
+        ("segmentation", card.segmentation),
+    )
     rows = [
-        {"name": name, "top": round(row * (high + gap), 2),
-         "uri": picture_data_uri(picture, max_height=height, quality=quality)}
+        {
+            "name": name,
+            "top": round(row * (high + gap), 2),
+            "uri": picture_data_uri(picture, max_height=height, quality=quality),
+        }
         for row, (name, picture) in enumerate(pictures)
     ]
     edits = [(truth or "", read or "") for truth, read in card.edits]
@@ -337,15 +377,24 @@ def line_view(anchor: str, card: LineCard, height: int, quality: int) -> dict[st
     # Only if the aligned letters are these very glyphs can a glyph be said to be misread.
     same = [read for _, read in pairs] == [glyph.symbol for glyph in card.glyphs]
     glyphs = [
-        {"glyph": glyph, "shown": shown(glyph.symbol) or f"no. {glyph.sprite + 1}",
-         "truth": shown(pairs[i][0]) if same else None,
-         "wrong": same and pairs[i][0] != pairs[i][1]}
+        {
+            "glyph": glyph,
+            "shown": shown(glyph.symbol) or f"no. {glyph.sprite + 1}",
+            "truth": shown(pairs[i][0]) if same else None,
+            "wrong": same and pairs[i][0] != pairs[i][1],
+        }
         for i, glyph in enumerate(card.glyphs)
     ]
     return {
-        "anchor": anchor, "card": card, "rows": rows, "glyphs": glyphs,
-        "width": wide, "height": high, "tall": round(3 * high + 2 * gap, 2),
-        "css_width": round(scale * wide), "css_gap": GAP,
+        "anchor": anchor,
+        "card": card,
+        "rows": rows,
+        "glyphs": glyphs,
+        "width": wide,
+        "height": high,
+        "tall": round(3 * high + 2 * gap, 2),
+        "css_width": round(scale * wide),
+        "css_gap": GAP,
         "truth": list(marked(card.truth or "", edits, 0)),
         "read": list(marked(card.read, edits, 1)),
     }

@@ -1,8 +1,8 @@
 """Judging a run on lines: evaluation, the readings, and the pictures that the report shows.
 
-    evaluation/<split>/evaluation.json   the numbers
-    evaluation/<split>/readings.jsonl    every line: truth, reading, glyphs with boxes
-    evaluation/<split>/pictures/         original, reconstruction, segmentation of some lines
+evaluation/<split>/evaluation.json   the numbers
+evaluation/<split>/readings.jsonl    every line: truth, reading, glyphs with boxes
+evaluation/<split>/pictures/         original, reconstruction, segmentation of some lines
 """
 
 from __future__ import annotations
@@ -201,6 +201,7 @@ def _write(
         names[line] = f"{number:03d}"
     summary = {} if evaluation is None else evaluation.as_dict()
     summary |= {
+        "data": collection.root.name,
         "split": folder.name,
         "lines": len(found),
         "pictures": names,

@@ -17,9 +17,7 @@ from torch import Tensor
 __all__ = ["composite", "composite_plain", "front_to_back", "upsample_background"]
 
 
-def front_to_back(
-    positions: int, random: bool, generator: torch.Generator | None = None
-) -> Tensor:
+def front_to_back(positions: int, random: bool, generator: torch.Generator | None = None) -> Tensor:
     """The order of the layers, front first: `(T,)` position indices.
 
     Eq. 3.1 has the first position on top; in training the order is random, one for the batch.

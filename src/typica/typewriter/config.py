@@ -209,6 +209,8 @@ class TrainingConfig:
     (straight-through gradients), so that training and reading draw the same. 0 in the paper."""
     evaluations: int = 10
     """How often the validation lines are read during training."""
+    bfloat16: bool = True
+    """Run the encoder in bfloat16 where the hardware computes it. The paper does not."""
     seed: int = 0
 
     def __post_init__(self) -> None:

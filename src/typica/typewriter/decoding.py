@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 from scipy import ndimage
-from torch import Tensor
 
 from ..lines.line import SPACE, Box, Line
 from .model import Decomposition, Typewriter
@@ -61,28 +59,26 @@ def collapse(characters: NDArray[np.int64], repeats: bool) -> list[list[int]]:
     return groups
 
 
-def _characters(model: Typewriter, logits: Tensor, cells: Tensor) -> NDArray[np.int64]:
-    """The selected character of every position, `(B, T)`; -1 for blank or beyond the line."""
-    logs = model.log_probabilities(logits)
-    best = logs.argmax(-1)
-    positions = torch.arange(best.shape[1], device=best.device)
-    none = (best == logs.shape[-1] - 1) | (positions[None] >= cells[:, None])
-    chosen: NDArray[np.int64] = best.masked_fill(none, -1).cpu().numpy()
+def _characters(model: Typewriter, taken: Decomposition) -> NDArray[np.int64]:
+    """The character drawn at every position, `(B, T)`; -1 for blank or beyond the line."""
+    sprite = taken.weights.argmax(-1)
+    none = (sprite == taken.weights.shape[-1] - 1) | ~taken.valid
+    character = sprite // model.config.sprites.allographs
+    chosen: NDArray[np.int64] = character.masked_fill(none, -1).cpu().numpy()
     return chosen
 
 
-def letters(model: Typewriter, logits: Tensor, cells: Tensor) -> list[tuple[int, ...]]:
-    """The character indices read on each line, best at every position.
+def letters(model: Typewriter, taken: Decomposition) -> list[tuple[int, ...]]:
+    """The character indices read on each line: those that are drawn.
 
     Arguments:
         model: For its topology and allographs.
-        logits: `(B, T, K + 1)`.
-        cells: Number of positions of each line, `(B,)`.
+        taken: Its decomposition of a batch, in evaluation mode.
     """
     repeats = model.config.loss.alignment == "ctc"
     return [
         tuple(int(row[group[0]]) for group in collapse(row, repeats))
-        for row in _characters(model, logits, cells)
+        for row in _characters(model, taken)
     ]
 
 
@@ -121,7 +117,11 @@ def ink_boxes(sprites: NDArray[np.float32], least: float = 0.04) -> list[Box]:
 
 
 def _on_line(
-    box: Box, scale: float, shift: tuple[float, float], sprite: tuple[int, int], middle: float,
+    box: Box,
+    scale: float,
+    shift: tuple[float, float],
+    sprite: tuple[int, int],
+    middle: float,
     height: int,
 ) -> Box:
     """A box in sprite pixels, drawn at a position, in pixels of the resized line."""
@@ -161,7 +161,7 @@ def readings(
     """
     config, symbols = model.config, sprite_names(model)
     repeats = config.loss.alignment == "ctc"
-    chosen = _characters(model, taken.logits, taken.cells)
+    chosen = _characters(model, taken)
     sprite = taken.weights.argmax(-1).cpu().numpy()
     sure = model.log_probabilities(taken.logits).exp().cpu().numpy()
     scale = taken.placement.scale.cpu().numpy()
@@ -179,7 +179,11 @@ def readings(
                 middle = t * model.step + model.centre
                 moved = (float(shift[row, t, 0]), float(shift[row, t, 1]))
                 where = _on_line(
-                    boxes[sprite[row, t]], float(scale[row, t]), moved, native, middle,
+                    boxes[sprite[row, t]],
+                    float(scale[row, t]),
+                    moved,
+                    native,
+                    middle,
                     config.height,
                 )
                 shown.append(_fitted(where, height / config.height, width, height))

@@ -75,7 +75,7 @@ def decompose(
         The lines in the order of the batches, not of the cache.
     """
     device = next(model.parameters()).device
-    autocast = fast_bfloat16(device)
+    autocast = model.config.training.bfloat16 and fast_bfloat16(device)
     everything = list(range(len(cache)))
     loader = LineLoader(cache, everything, about.symbols, model.step, about.paper)
     boxes = ink_boxes(model.sprites().cpu().numpy())
@@ -87,8 +87,12 @@ def decompose(
         errors = reconstruction_loss(taken.picture, batch.images, batch.widths).tolist()
         lines = [loader.lines[i] for i in chosen]
         read = readings(
-            model, taken, [line.id for line in lines], [line_size(line) for line in lines],
-            boxes, errors,
+            model,
+            taken,
+            [line.id for line in lines],
+            [line_size(line) for line in lines],
+            boxes,
+            errors,
         )
         pictures = _bytes(taken.picture)
         painted = _bytes(model.segmentation(taken, palette))

@@ -136,7 +136,6 @@ class LineLoader:
         self.cache, self.index, self.step, self.paper = cache, lines, step, paper
         self.crop, self.jitter = crop, jitter
         self.widths = np.asarray(cache.widths)[lines]
-        self.supervised = bool(symbols)  # else there is nothing that a target could name
         number = {symbol: i for i, symbol in enumerate(symbols)}
         self.lines: list[Line] = [cache.collection.lines[i] for i in lines]
         self.targets = [
@@ -170,7 +169,7 @@ class LineLoader:
         if self.crop is not None:
             images = [self._cropped(image, self.crop, generator) for image in images]
             return make_batch(images, self.step, self.paper, None, tuple(chosen))
-        targets = [self.targets[i] for i in chosen] if self.supervised else None
+        targets = [self.targets[i] for i in chosen]
         return make_batch(images, self.step, self.paper, targets, tuple(chosen))
 
     def _cropped(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,11 +16,13 @@ from .compositing import composite, front_to_back, upsample_background
 from .config import TypewriterConfig
 from .encoder import Encoder, position_centre
 from .placement import Placement, Placer, head, warp
+from .search import place_text
 from .selection import (
     Selection,
     best_sprites,
     character_log_probabilities,
     mix_sprites,
+    sprites_of,
     straight_through,
 )
 from .sprites import Sprites
@@ -145,6 +148,30 @@ class Typewriter(nn.Module):
         """Log-probability of every character at every position, `(B, T, K + 1)`."""
         return character_log_probabilities(logits, self.config.sprites.allographs)
 
+    @torch.no_grad()
+    def choose(self, logits: Tensor, cells: Tensor) -> Tensor:
+        """The sprite that each position draws when one is selected.
+
+        In evaluation, with one placement per character, these are the sprites that spell the
+        most probable text; otherwise the best sprite of each position's best character.
+
+        Arguments:
+            logits: `(B, T, K + 1)`, the empty sprite last.
+            cells: Number of positions of each line, `(B,)`.
+
+        Returns:
+            Sprite indices `(B, T)`, K for the empty sprite.
+        """
+        allographs = self.config.sprites.allographs
+        if self.training or self.config.loss.alignment == "ctc" or not self.symbols:
+            return best_sprites(logits, allographs)
+        logs = self.log_probabilities(logits).double().cpu().numpy()
+        characters = np.full(logs.shape[:2], logs.shape[2] - 1)
+        for row, size in zip(range(len(logs)), cells.tolist(), strict=True):
+            placed = place_text(logs[row, :size])
+            characters[row, :size] = np.where(placed < 0, logs.shape[2] - 1, placed)
+        return sprites_of(torch.from_numpy(characters).to(logits.device), logits, allographs)
+
     def paint_background(self, features: Tensor, cells: Tensor) -> Tensor:
         """The background colour of every column, `(B, 3, W)`, from features `(B, T, D)`."""
         start: Tensor = self.background_start  # type: ignore[assignment]
@@ -175,7 +202,7 @@ class Typewriter(nn.Module):
         probabilities = logits.softmax(-1)
         weights = probabilities
         if hard:
-            chosen = best_sprites(logits, self.config.sprites.allographs)
+            chosen = self.choose(logits, cells)
             weights = straight_through(probabilities, chosen)
         inside = torch.arange(logits.shape[1], device=cells.device)[None] < cells[:, None]
         drawn = weights * inside[..., None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -36,7 +38,7 @@ def learning_rate(config: TypewriterConfig, step: int, total: int) -> float:
     share = min(step / max(1, total), 1.0)
     if share < 0.2:
         return training.learning_rate * (0.04 + 0.96 * share / 0.2)
-    fall = 0.5 + 0.5 * float(torch.cos(torch.tensor(torch.pi * (share - 0.2) / 0.8)))
+    fall = 0.5 + 0.5 * math.cos(math.pi * (share - 0.2) / 0.8)
     return training.learning_rate * (0.002 + 0.998 * fall)
 
 
@@ -77,7 +79,8 @@ def objective(
     generator = torch.Generator().manual_seed(training.seed * 1_000_003 + step)
     order = front_to_back(positions, training.random_order, generator)
     if warm and not training.warm_start_reads:
-        features = model.encoder(batch.images, model.cells(batch.widths), autocast).detach()
+        with torch.no_grad():
+            features = model.encoder(batch.images, model.cells(batch.widths), autocast)
         picture = model.paint_background(features, model.cells(batch.widths))[:, :, None]
         loss = reconstruction_loss(picture, batch.images, batch.widths).mean()
         return {"loss": loss, "reconstruction": loss.detach()}

@@ -101,9 +101,7 @@ def head(features: int, outputs: int) -> nn.Sequential:
     last = nn.Linear(128, outputs)
     nn.init.zeros_(last.weight)
     nn.init.zeros_(last.bias)
-    return nn.Sequential(
-        nn.Linear(features, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), last
-    )
+    return nn.Sequential(nn.Linear(features, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), last)
 
 
 class Placer(nn.Module):
@@ -151,5 +149,3 @@ class Placer(nn.Module):
             return torch.sigmoid((1 + placement.colour_raw) * start)
         ink: Tensor = self.ink  # type: ignore[assignment]
         return torch.sigmoid(ink + placement.colour_raw)
-
-

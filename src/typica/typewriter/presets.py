@@ -35,9 +35,7 @@ def config_from_dict(values: dict[str, Any]) -> TypewriterConfig:
         known = [f.name for f in fields(kind)]
         built = {}
         for key, value in given.items():
-            require(
-                key in known, f"{where}{key}: no such option; there are {', '.join(known)}"
-            )
+            require(key in known, f"{where}{key}: no such option; there are {', '.join(known)}")
             if is_dataclass(hints[key]):
                 value = build(hints[key], value, f"{where}{key}.")
             else:
@@ -98,12 +96,20 @@ def with_changes(config: TypewriterConfig, changes: Sequence[str]) -> Typewriter
 
 
 def _paper(height: int, learning_rate: float, weight: float, batch: int, steps: int) -> Any:
-    """The paper's typewriter: text of section 3.3, appendix B as far as it is known."""
+    """The paper's typewriter, as the text of section 3.3 has it.
+
+    The generator is the text's (two layers, as MarioNette); the paper's program has three on a
+    code as large as the sprite (`--set sprites.generator=mlp`). Where the text is silent the
+    program is followed: windows at step * t, clamped shifts, sigmoid colours and background,
+    weight decay on encoder and selection, batches of 2 for Fontenay. What follows neither: a
+    line has ceil(W / 16) positions, batches are padded to the step only and hold lines of
+    similar width, and at most 160 lines are read to choose the best weights.
+    """
     return TypewriterConfig(
         height=height,
         encoder=EncoderConfig(kind="resnet32", step=16, mask_padding=False),
         sprites=SpriteConfig(
-            generator="mlp", height=0.5, width=0.5, initial_opacity=0.5, border=0.0
+            generator="marionette", height=0.5, width=0.5, initial_opacity=0.5, border=0.0
         ),
         placement=PlacementConfig(
             centred=False, shift="clamp", colour="paper", learned_start=False
@@ -121,6 +127,7 @@ def _paper(height: int, learning_rate: float, weight: float, batch: int, steps: 
             jitter_shift=0.0,
             jitter_contrast=0.0,
             evaluations=100,
+            bfloat16=False,
         ),
     )
 

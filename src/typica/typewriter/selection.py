@@ -15,6 +15,7 @@ __all__ = [
     "best_sprites",
     "character_log_probabilities",
     "mix_sprites",
+    "sprites_of",
     "straight_through",
 ]
 
@@ -91,12 +92,27 @@ def best_sprites(logits: Tensor, allographs: int) -> Tensor:
     Returns:
         Sprite indices `(B, T)`, K * L for the empty sprite.
     """
+    return sprites_of(
+        character_log_probabilities(logits, allographs).argmax(-1), logits, allographs
+    )
+
+
+def sprites_of(characters: Tensor, logits: Tensor, allographs: int) -> Tensor:
+    """The best sprite of a given character at every position.
+
+    Arguments:
+        characters: Character indices `(B, T)`, K for the empty sprite.
+        logits: `(B, T, K * L + 1)`, sprites of one character side by side, blank last.
+        allographs: L.
+
+    Returns:
+        Sprite indices `(B, T)`, K * L for the empty sprite.
+    """
     if allographs == 1:
-        return logits.argmax(-1)
-    character = character_log_probabilities(logits, allographs).argmax(-1)
+        return characters
     inner = logits[..., :-1].unflatten(-1, (-1, allographs)).argmax(-1)
     inner = F.pad(inner, (0, 1))  # the empty sprite has no variants
-    return character * allographs + inner.gather(-1, character[..., None]).squeeze(-1)
+    return characters * allographs + inner.gather(-1, characters[..., None]).squeeze(-1)
 
 
 def straight_through(probabilities: Tensor, chosen: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from accelerate import Accelerator
 from rapidfuzz.distance import Levenshtein
 from torch import Tensor
 
-from ..errors import RunError
+from ..errors import DataError, RunError
 from ..hardware import fast_bfloat16
 from ..lines.cache import LineCache
 from ..runs import Run, load_tensors, save_tensors
@@ -25,7 +25,7 @@ from .loading import LineLoader
 from .losses import reconstruction_loss
 from .model import Typewriter
 from .objective import learning_rate, objective, parameter_groups
-from .storage import TypewriterAbout, build
+from .storage import TypewriterAbout, build, save_typewriter
 
 __all__ = ["Progress", "TrainingState", "validate"]
 
@@ -62,8 +62,10 @@ def validate(
         errors.extend(error.tolist())
         if not model.symbols:
             continue
-        for i, read in zip(wanted, letters(model, taken.logits, taken.cells), strict=True):
+        for i, read in zip(wanted, letters(model, taken), strict=True):
             truth = loader.lines[i].letters
+            if not truth:
+                continue
             edits += Levenshtein.distance(truth, tuple(model.symbols[c] for c in read))
             length += len(truth)
     model.train(was_training)
@@ -82,6 +84,7 @@ class Progress:
         best: The judgement of the kept weights; lower is better.
         best_cer: Their CER on the validation lines, if there is one.
         best_step: When they were kept.
+        judged: How often the validation lines were read.
         rate: Factor on the learning rate, halved after every loss that was no number.
         rollbacks: How often that happened.
     """
@@ -93,6 +96,7 @@ class Progress:
     best: float = math.inf
     best_cer: float | None = None
     best_step: int = 0
+    judged: int = 0
     rate: float = 1.0
     rollbacks: int = 0
 
@@ -105,7 +109,7 @@ class TrainingState:
     ) -> None:
         self.run, self.about, self.config = run, about, about.config
         self.device = device
-        self.autocast = fast_bfloat16(device)
+        self.autocast = self.config.training.bfloat16 and fast_bfloat16(device)
         lines = cache.collection.lines
         chosen_crop = self.config.training.crop
         crop = round(chosen_crop * self.config.height) if chosen_crop else None
@@ -119,20 +123,19 @@ class TrainingState:
             split: str, crop: int | None = None, jitter: tuple[int, float] = (0, 0.0)
         ) -> LineLoader:
             chosen = [i for i, line in enumerate(lines) if line.split == split]
-            return LineLoader(
-                cache, chosen, about.symbols, step, about.paper, crop, jitter
-            )
+            return LineLoader(cache, chosen, about.symbols, step, about.paper, crop, jitter)
 
         self.train_lines = loader("train", crop, jitter)
         self.validation = loader("val")
         torch.manual_seed(self.config.training.seed)
-        self.accelerator = Accelerator(cpu=device.type == "cpu")
+        # batches and model are put on the device that was asked for, by ourselves
+        self.accelerator = Accelerator(cpu=device.type == "cpu", device_placement=False)
         if self.accelerator.num_processes > 1:
             raise RunError("training in several processes is not supported yet: start one")
         self.model: Typewriter = build(about)
         self.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = torch.optim.AdamW(
-            parameter_groups(self.model),  # type: ignore[arg-type]
+            parameter_groups(self.model),
             lr=self.config.training.learning_rate,
         )
         self.model, self.optimizer = self.accelerator.prepare(self.model, optimizer)
@@ -143,6 +146,11 @@ class TrainingState:
     def batches(self, start: int) -> Iterator[list[int]]:
         """The batches from a step on, epoch after epoch."""
         training, epoch = self.config.training, 0
+        if not len(self.train_lines):
+            raise DataError(
+                f"{self.run.folder}: none of the training lines can be read any more. "
+                "`typica lines check` says why."
+            )
         while True:
             batches = self.train_lines.epoch(epoch, training.batch_size, training.seed)
             yield from batches[start:] if start < len(batches) else ()
@@ -185,8 +193,9 @@ class TrainingState:
     def judge(self) -> dict[str, Any]:
         """Read the validation lines; keep the weights if they are the best so far."""
         now = self.progress
+        now.judged += 1
         if len(self.validation) == 0:
-            self.best, now.best_step = self._weights(), now.step
+            self._keep()
             return {}
         cer, error = validate(
             self.model,
@@ -198,10 +207,16 @@ class TrainingState:
         # a better picture decides between equal texts, and alone if there are none
         judged = error if cer is None else cer + 1e-3 * min(1.0, error)
         if judged <= now.best:
-            now.best, now.best_cer, now.best_step = judged, cer, now.step
-            self.best = self._weights()
+            now.best, now.best_cer = judged, cer
+            self._keep()
         row: dict[str, Any] = {"validation_reconstruction": error}
         return row if cer is None else {**row, "validation_cer": cer}
+
+    def _keep(self) -> None:
+        """Keep these weights, also as the run's model, so that there is one at any time."""
+        self.best, self.progress.best_step = self._weights(), self.progress.step
+        if self.run.checkpoint.exists():  # a model without one could not be resumed
+            save_typewriter(self.run.model, self.best, self.about)
 
     def _weights(self) -> dict[str, Tensor]:
         state = self.accelerator.unwrap_model(self.model).state_dict()

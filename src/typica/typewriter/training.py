@@ -179,9 +179,7 @@ def train(
                     "typica": __version__,
                     "started": time.strftime("%Y-%m-%d %H:%M:%S"),
                 }
-                about = replace(
-                    _prepare(collection, config, cache, text or {}), training=record
-                )
+                about = replace(_prepare(collection, config, cache, text or {}), training=record)
             training = TrainingState(run, cache, about, where)
             if begun:
                 training.load()
@@ -209,12 +207,15 @@ def _loop(
 ) -> TrainingResult:
     """Step, log, judge and save until the plan is fulfilled or a signal comes."""
     now, run, config = training.progress, training.run, training.config
+    if max_minutes is None:
+        _refuse_endless_warm_start(now, config)
     writer = _tensorboard(run.folder) if tensorboard else None
     started = time.perf_counter() - now.seconds
     if max_minutes is not None:
         now.total = max(now.total, now.step + 2 * _LOG_EVERY + 1)  # enough to measure the pace
     if not training.best:
         training.judge()  # so that there is always something to keep
+        now.judged = 0
         training.save()
     saved = time.perf_counter()
     first = last_log = (now.step, saved)
@@ -234,7 +235,6 @@ def _loop(
                 notes[short] = f"{row[key]:.4f}"
         bar.set_postfix(notes, refresh=False)
 
-    next_judgement = _next_judgement(now.step, now.total, config.training.evaluations)
     training.model.train()
     with _interruptible() as signals:
         batches = training.batches(now.step)
@@ -243,15 +243,12 @@ def _loop(
             bar.update(1)
             now.seconds = time.perf_counter() - started
             log_now = now.step - now.logged >= _LOG_EVERY or now.step == now.total
-            judge_now = now.step >= next_judgement or now.step == now.total
+            judge_now = _due(now, config)
             save_now = time.perf_counter() - saved > _SAVE_EVERY
             # nothing that is not finite may reach the log or the checkpoint
             if (log_now or judge_now or save_now) and not training.healthy():
                 now = _roll_back(training)
                 batches = training.batches(now.step)
-                next_judgement = _next_judgement(
-                    now.step, now.total, config.training.evaluations
-                )
                 first = last_log = (now.step, time.perf_counter())
                 bar.n = now.step
                 continue
@@ -267,16 +264,10 @@ def _loop(
                     left = max_minutes * 60 - now.seconds - 2.0
                     now.total = now.step + max(0, int(left / pace))
                     bar.total = now.total
-                    next_judgement = min(
-                        next_judgement,
-                        _next_judgement(now.step - 1, now.total, config.training.evaluations),
-                    )
-                    judge_now = now.step >= next_judgement or now.step == now.total
+                    _refuse_endless_warm_start(now, config)
+                    judge_now = _due(now, config)
             if judge_now:
                 log(training.judge())
-                next_judgement = _next_judgement(
-                    now.step, now.total, config.training.evaluations
-                )
                 last_log = (now.step, time.perf_counter())
             if judge_now or save_now:
                 training.save()
@@ -301,10 +292,20 @@ def _loop(
     return TrainingResult(run.folder, now.step, now.seconds / 60, now.best_cer, finished)
 
 
-def _next_judgement(step: int, total: int, evaluations: int) -> int:
-    """The step of the next evaluation: they are evenly spread and the last is at the end."""
-    every = max(1, math.ceil(total / evaluations))
-    return min(total, (step // every + 1) * every)
+def _due(now: Progress, config: TypewriterConfig) -> bool:
+    """Whether the validation lines are to be read: evenly spread, and at the end."""
+    share = (now.judged + 1) / config.training.evaluations
+    return now.step >= now.total or now.step >= share * now.total
+
+
+def _refuse_endless_warm_start(now: Progress, config: TypewriterConfig) -> None:
+    """Stop at once if no sprite would ever be drawn."""
+    if now.total <= config.training.warm_start:
+        raise ConfigError(
+            f"training.warm_start: {config.training.warm_start} steps draw only the background, "
+            f"but there are only {now.total}. Give more steps or minutes, or "
+            "--set training.warm_start=100."
+        )
 
 
 def _roll_back(training: TrainingState) -> Progress:
