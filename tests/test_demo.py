@@ -13,10 +13,15 @@ import pytest
 import regex
 
 from typica.demo import data, fonts
+from typica.demo import run as demo_run
+from typica.demo.run import run_demo
 from typica.demo.texts import FAUST, demo_texts, plain_text, with_long_s
+from typica.errors import RunError
 from typica.lines.collection import read_lines
 from typica.lines.fonts import Font
 from typica.lines.glyphs import with_glyphs
+
+from .helpers import tiny_config
 
 
 @pytest.fixture
@@ -165,3 +170,25 @@ def test_the_command_reports_mistakes(tmp_path: Path, capsys: pytest.CaptureFixt
     assert data.main([str(tmp_path / "out"), "--font", str(tmp_path / "none.ttf")]) == 2
     assert "none.ttf" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_the_demo_runs_from_nothing_to_the_page_and_replaces_only_itself(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fonts.shutil, "which", lambda name: None)  # no npm
+    monkeypatch.setattr(data, "demo_texts", lambda long_s: ["Weißes Öl", "für die Hütte"] * 10)
+    monkeypatch.setattr(demo_run, "demo_config", lambda: tiny_config("training.warm_start=0"))
+    out = tmp_path / "demo"
+    for _ in range(2):
+        rows = list(run_demo(out, minutes=0.03))
+        page = Path(rows[-1].removeprefix("open "))
+        assert page == out / "report" / "index.html"
+        assert "<svg" in page.read_text(encoding="utf-8")
+        assert any(row.startswith("test CER") and "glyphs found" in row for row in rows)
+        assert (out / "decomposed" / "glyphs.tsv").is_file()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "work.txt").write_text("mine")
+    with pytest.raises(RunError, match="is no demo"):
+        list(run_demo(tmp_path / "other", minutes=0.03))
+    assert (tmp_path / "other" / "work.txt").read_text() == "mine"
