@@ -19,11 +19,11 @@ from typica.typewriter.decoding import (
     apply_spaces,
     collapse,
     fit_space_gap,
-    ink_boxes,
     letters,
     readings,
     sprite_names,
 )
+from typica.typewriter.ink import ink_boxes
 from typica.typewriter.loading import make_batch
 from typica.typewriter.model import Typewriter
 from typica.typewriter.presets import with_changes

@@ -14,7 +14,8 @@ from ..hardware import fast_bfloat16
 from ..lines.cache import LineCache
 from ..lines.images import line_size
 from ..lines.line import Line
-from .decoding import apply_spaces, fit_space_gap, ink_boxes, readings
+from .decoding import apply_spaces, fit_space_gap, readings
+from .ink import ink_boxes
 from .loading import LineLoader
 from .losses import reconstruction_loss
 from .model import Typewriter

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from .compositing import composite, front_to_back, upsample_background
 from .config import TypewriterConfig
 from .encoder import Encoder, position_centre
+from .ink import ink_boxes
 from .placement import Placement, Placer, head, warp
-from .search import place_text
+from .search import merge_doubles, place_text
 from .selection import (
     Selection,
     best_sprites,
@@ -149,15 +150,20 @@ class Typewriter(nn.Module):
         return character_log_probabilities(logits, self.config.sprites.allographs)
 
     @torch.no_grad()
-    def choose(self, logits: Tensor, cells: Tensor) -> Tensor:
+    def choose(
+        self, logits: Tensor, cells: Tensor, placement: Placement, sprites: Tensor
+    ) -> Tensor:
         """The sprite that each position draws when one is selected.
 
         In evaluation, with one placement per character, these are the sprites that spell the
-        most probable text; otherwise the best sprite of each position's best character.
+        most probable text, ink drawn twice in one place counted once; otherwise the best sprite
+        of each position's best character.
 
         Arguments:
             logits: `(B, T, K + 1)`, the empty sprite last.
             cells: Number of positions of each line, `(B,)`.
+            placement: Where each position draws.
+            sprites: Opacities, `(K, h, w)`.
 
         Returns:
             Sprite indices `(B, T)`, K for the empty sprite.
@@ -166,10 +172,21 @@ class Typewriter(nn.Module):
         if self.training or self.config.loss.alignment == "ctc" or not self.symbols:
             return best_sprites(logits, allographs)
         logs = self.log_probabilities(logits).double().cpu().numpy()
-        characters = np.full(logs.shape[:2], logs.shape[2] - 1)
+        blank = logs.shape[2] - 1
+        boxes = ink_boxes(sprites.cpu().numpy())[::allographs]
+        ink_width = np.array([max(box.width, 1.0) for box in boxes] + [1.0])
+        scale = placement.scale.cpu().numpy()
+        centre = np.arange(logs.shape[1]) * self.step + placement.shift[..., 0].cpu().numpy()
+        characters = np.full(logs.shape[:2], blank)
         for row, size in zip(range(len(logs)), cells.tolist(), strict=True):
             placed = place_text(logs[row, :size])
-            characters[row, :size] = np.where(placed < 0, logs.shape[2] - 1, placed)
+            placed = merge_doubles(
+                placed,
+                centre[row, :size],
+                ink_width[placed] * scale[row, :size],
+                logs[row, np.arange(size), placed],
+            )
+            characters[row, :size] = np.where(placed < 0, blank, placed)
         return sprites_of(torch.from_numpy(characters).to(logits.device), logits, allographs)
 
     def paint_background(self, features: Tensor, cells: Tensor) -> Tensor:
@@ -201,15 +218,15 @@ class Typewriter(nn.Module):
         cells = self.cells(batch.widths)
         probabilities = logits.softmax(-1)
         weights = probabilities
+        sprites = self.sprites()
+        placement = self.placer(features)
         if hard:
-            chosen = self.choose(logits, cells)
+            chosen = self.choose(logits, cells, placement, sprites)
             weights = straight_through(probabilities, chosen)
         inside = torch.arange(logits.shape[1], device=cells.device)[None] < cells[:, None]
         drawn = weights * inside[..., None]
         if background_only:
             drawn = drawn * 0
-        sprites = self.sprites()
-        placement = self.placer(features)
         opacity = warp(
             mix_sprites(drawn, sprites).flatten(0, 1),
             placement.scale.flatten(),

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["best_alignment", "best_text", "place_text"]
+__all__ = ["best_alignment", "best_text", "merge_doubles", "place_text"]
 
 
 def best_text(
@@ -102,3 +102,43 @@ def place_text(log_probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
     characters = np.full(len(log_probabilities), -1, np.int64)
     characters[best_alignment(log_probabilities, text)] = text
     return characters
+
+
+def merge_doubles(
+    characters: NDArray[np.int64],
+    centres: NDArray[np.float64],
+    widths: NDArray[np.float64],
+    sure: NDArray[np.float64],
+    least: float = 0.4,
+) -> NDArray[np.int64]:
+    """Count ink that is drawn twice in the same place once.
+
+    Two neighbours with the same character are one if their middles are nearer than a share of
+    their ink's width. On a printed book the wrong doubles (`ii` for `i`) lay within 0.15 of a
+    width, and true ones (`ſſ`, `ff`) no nearer than 0.6.
+
+    Arguments:
+        characters: The character at every position, `(T,)`, -1 for none.
+        centres: Where its ink is drawn, in pixels, `(T,)`.
+        widths: The width of its ink in pixels, `(T,)`.
+        sure: The probability of the character, `(T,)`; of two the surer one stays.
+        least: The share of the width.
+
+    Returns:
+        `(T,)`.
+    """
+    kept = characters.copy()
+    before = -1
+    for t in np.flatnonzero(characters >= 0).tolist():
+        near = (
+            before >= 0
+            and kept[before] == kept[t]
+            and abs(centres[t] - centres[before]) < least * min(widths[t], widths[before])
+        )
+        if near:
+            loser = before if sure[t] > sure[before] else t
+            kept[loser] = -1
+            before = t if loser == before else before
+        else:
+            before = t
+    return kept
