@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import itertools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from typica.typewriter.alignment import one_to_one_loss_plain
-from typica.typewriter.config import LossConfig
+from typica.typewriter.config import LossConfig, TypewriterConfig
 from typica.typewriter.losses import (
     frequency_penalty,
     overlap_penalty,
@@ -18,6 +20,8 @@ from typica.typewriter.losses import (
     sparsity_penalty,
     text_loss,
 )
+from typica.typewriter.objective import alignment_temperature
+from typica.typewriter.presets import preset
 
 
 def test_reconstruction_is_the_mean_over_the_lines_own_pixels():
@@ -138,3 +142,12 @@ def test_sharpening_prefers_the_best_alignment():
     sharp = text_loss(logs, targets, lengths, sizes, config, **{parameter: 0.3})
     assert bool(sharp.isfinite().all())
     assert not torch.allclose(sharp[:2], plain[:2])
+
+
+def test_the_alignment_temperature_falls_from_one_to_its_last_value():
+    config = replace(TypewriterConfig(), loss=LossConfig(sharpen_from=0.12, sharpen_until=0.4))
+    values = [alignment_temperature(config, step, 1000) for step in range(1001)]
+    assert values[0] == values[int(1000 * config.loss.sharpen_from) - 1] == 1.0
+    assert values[-1] == values[int(1000 * config.loss.sharpen_until)] == config.loss.sharpening
+    assert all(a >= b for a, b in itertools.pairwise(values))
+    assert alignment_temperature(preset("paper-google"), 900, 1000) == 1.0

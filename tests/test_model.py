@@ -176,7 +176,7 @@ def test_the_sprite_drawn_is_of_the_character_read():
 
 
 def test_unet_sprites_are_the_same_in_training_and_evaluation():
-    sprites = Sprites(5, 16, 16, SpriteConfig(generator="unet"))
+    sprites = Sprites(5, 16, 16, 32, SpriteConfig(generator="unet"))
     torch.testing.assert_close(sprites.eval()(), sprites.train()())
 
 
@@ -207,3 +207,15 @@ def test_configurations_survive_json(name):
 def test_a_wrong_configuration_names_the_option(values, word):
     with pytest.raises(ConfigError, match=word):
         config_from_dict(values)
+
+
+def test_a_new_sprite_is_faint_and_stands_in_the_middle():
+    torch.manual_seed(0)
+    drawn = Sprites(40, 32, 24, 32, SpriteConfig(initial_opacity=0.1, spread=0.125, border=0.0))()
+    columns = drawn.detach().mean(dim=(0, 1))
+    assert columns.argmax() in (10, 11, 12, 13)
+    assert float(columns[12]) == pytest.approx(0.1, abs=0.03)
+    # four pixels are one standard deviation: the odds fall by exp(-1/2)
+    assert float(columns[16] / columns[12]) == pytest.approx(0.57, abs=0.1)
+    flat = Sprites(40, 32, 24, 32, SpriteConfig(initial_opacity=0.1, spread=None, border=0.0))()
+    assert flat.detach().mean(dim=(0, 1)).std() < 0.01

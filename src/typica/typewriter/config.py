@@ -74,6 +74,10 @@ class SpriteConfig:
     initial_opacity: float = 0.12
     """Opacity of a new sprite. The paper's sigmoid starts at 0.5, grey squares that have to be
     erased first; a faint start saves those steps."""
+    spread: float | None = None
+    """Standard deviation, over the line height, of a bell across the sprite with which its
+    opacity starts; None for flat (paper). An attempt (0.125) against sprites that hold a letter
+    twice, which it did not cure in short trials."""
     border: float = 0.04
     """Share of the sprite's width, left and right, that fades to nothing, so that no ink of a
     neighbour gathers at the edge. 0 in the paper."""
@@ -88,6 +92,7 @@ class SpriteConfig:
         require(self.count is None or self.count >= 1, "sprites.count: at least 1, or none")
         require(self.allographs >= 1, "sprites.allographs: at least 1")
         require(0 < self.initial_opacity < 1, "sprites.initial_opacity: between 0 and 1")
+        require(self.spread is None or self.spread > 0, "sprites.spread: above 0, or none")
         require(0 <= self.border < 0.5, "sprites.border: at least 0 and below 0.5")
 
 
@@ -153,9 +158,12 @@ class LossConfig:
     alignment_weight: float = 0.05
     """lambda of eq. 3.5 (0.01 in the paper, 0.1 on its printed book)."""
     sharpening: float = 0.3
-    """Temperature of the alignment in the last, hard part of the training (`training.harden`):
-    below 1 it gathers each character on one position, so that the best symbol of every position
-    spells the text. 1 in the paper."""
+    """Temperature of the alignment at the end of training: below 1 it gathers each character on
+    one position. 1 in the paper."""
+    sharpen_from: float = 0.75
+    """Share of the steps after which the temperature starts to fall from 1."""
+    sharpen_until: float = 0.75
+    """Share of the steps after which the temperature has reached `sharpening`."""
     overlap: float = 0.05
     """Weight of the mean overlap of layers. It clears the grey ghosts of neighbours from around
     the sprites. 0 in the paper, an option for unsupervised training in its program."""
@@ -172,6 +180,10 @@ class LossConfig:
         for name in ("alignment_weight", "overlap", "sparsity", "frequency"):
             require(getattr(self, name) >= 0, f"loss.{name}: at least 0")
         require(0 < self.sharpening <= 1, "loss.sharpening: above 0, at most 1")
+        require(
+            0 <= self.sharpen_from <= self.sharpen_until <= 1,
+            "loss.sharpen_from, loss.sharpen_until: between 0 and 1, in this order",
+        )
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ class Typewriter(nn.Module):
         count = config.sprites.count or len(symbols) * config.sprites.allographs
         features = config.encoder.features
         self.encoder = Encoder(config.height, config.encoder, paper_colour)
-        self.sprites = Sprites(count, *size, config.sprites)
+        self.sprites = Sprites(count, *size, config.height, config.sprites)
         latent = self.sprites.codes.shape[1]
         self.selection = Selection(count, latent, features, config.selection)
         self.placer = Placer(features, config.placement, config.height, size, ink_colour)

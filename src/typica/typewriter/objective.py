@@ -18,7 +18,7 @@ from .losses import (
 )
 from .model import LineBatch, Typewriter
 
-__all__ = ["learning_rate", "objective", "parameter_groups"]
+__all__ = ["alignment_temperature", "learning_rate", "objective", "parameter_groups"]
 
 
 def learning_rate(config: TypewriterConfig, step: int, total: int) -> float:
@@ -40,6 +40,23 @@ def learning_rate(config: TypewriterConfig, step: int, total: int) -> float:
         return training.learning_rate * (0.04 + 0.96 * share / 0.2)
     fall = 0.5 + 0.5 * math.cos(math.pi * (share - 0.2) / 0.8)
     return training.learning_rate * (0.002 + 0.998 * fall)
+
+
+def alignment_temperature(config: TypewriterConfig, step: int, total: int) -> float:
+    """The temperature of the text loss: 1 at first, then falling linearly to its last value.
+
+    Arguments:
+        config: For the last value, and where the fall begins and ends.
+        step: From 0.
+        total: Planned number of steps.
+    """
+    loss, share = config.loss, step / max(1, total)
+    if share < loss.sharpen_from:
+        return 1.0
+    if share >= loss.sharpen_until:
+        return loss.sharpening
+    fallen = (share - loss.sharpen_from) / (loss.sharpen_until - loss.sharpen_from)
+    return 1 + (loss.sharpening - 1) * fallen
 
 
 def parameter_groups(model: Typewriter) -> list[dict[str, object]]:
@@ -96,7 +113,7 @@ def objective(
             taken.cells,
             batch.target_lengths,
             weights,
-            weights.sharpening if hard else 1.0,
+            alignment_temperature(config, step, total),
         ).mean()
         loss = loss + weights.alignment_weight * text
         terms["text"] = text.detach()

@@ -109,7 +109,12 @@ def _paper(height: int, learning_rate: float, weight: float, batch: int, steps: 
         height=height,
         encoder=EncoderConfig(kind="resnet32", step=16, mask_padding=False),
         sprites=SpriteConfig(
-            generator="marionette", height=0.5, width=0.5, initial_opacity=0.5, border=0.0
+            generator="marionette",
+            height=0.5,
+            width=0.5,
+            initial_opacity=0.5,
+            spread=None,
+            border=0.0,
         ),
         placement=PlacementConfig(
             centred=False, shift="clamp", colour="paper", learned_start=False

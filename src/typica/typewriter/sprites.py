@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from .config import SpriteConfig
 
-__all__ = ["MLP", "Marionette", "Pixels", "Sprites", "UNet", "border_window"]
+__all__ = ["MLP", "Marionette", "Pixels", "Sprites", "UNet", "bell", "border_window"]
 
 
 def border_window(height: int, width: int, share: float) -> Tensor:
@@ -34,6 +34,20 @@ def border_window(height: int, width: int, share: float) -> Tensor:
     x = torch.arange(width) + 0.5
     ramp = (torch.minimum(x, width - x) / rise).clamp(0, 1)
     return (0.5 - 0.5 * torch.cos(math.pi * ramp)).expand(height, width).contiguous()
+
+
+def bell(width: int, deviation: float | None) -> Tensor:
+    """The logarithm of a bell across a sprite, 0 in its middle.
+
+    Arguments:
+        width: Sprite width in pixels.
+        deviation: Its standard deviation in pixels; None for flat.
+
+    Returns:
+        Values of at most 0 with shape `(width,)`.
+    """
+    x = torch.arange(width) - (width - 1) / 2
+    return torch.zeros(width) if deviation is None else -0.5 * (x / deviation).square()
 
 
 class MLP(nn.Module):
@@ -137,10 +151,13 @@ class Sprites(nn.Module):
         count: K, all allographs counted.
         height: h in pixels.
         width: w in pixels.
-        config: Generator, initial opacity, border.
+        line: H in pixels.
+        config: Generator, initial opacity, spread, border.
     """
 
-    def __init__(self, count: int, height: int, width: int, config: SpriteConfig) -> None:
+    def __init__(
+        self, count: int, height: int, width: int, line: int, config: SpriteConfig
+    ) -> None:
         super().__init__()
         self.generator: nn.Module = _GENERATORS[config.generator](height, width)
         self.codes = nn.Parameter(torch.rand(count, self.generator.latent))
@@ -148,7 +165,8 @@ class Sprites(nn.Module):
         if config.generator == "pixels":
             nn.init.normal_(self.codes, start, 0.3)
             start = 0.0
-        self.offset = start
+        deviation = None if config.spread is None else config.spread * line
+        self.register_buffer("start", start + bell(width, deviation), persistent=False)
         self.register_buffer(
             "window", border_window(height, width, config.border), persistent=False
         )
@@ -156,4 +174,5 @@ class Sprites(nn.Module):
     def forward(self) -> Tensor:
         """The opacity of all sprites, `(K, h, w)`, between 0 and 1."""
         window: Tensor = self.window  # type: ignore[assignment]
-        return torch.sigmoid(self.generator(self.codes) + self.offset) * window
+        start: Tensor = self.start  # type: ignore[assignment]
+        return torch.sigmoid(self.generator(self.codes) + start) * window
