@@ -156,7 +156,6 @@ def test_kills_at_any_instant_change_nothing(tmp_path, lines, reference):
             check=False,
         )
         assert done.returncode == -signal.SIGKILL, (instant, done.stderr)
-        assert not Run(out).model.exists()
     assert _train(lines, out, resume=True).finished
     _assert_same(Run(out), reference)
 
@@ -379,7 +378,7 @@ def test_lines_without_text_among_others_are_drawn_but_not_read(tmp_path, lines)
     half = tuple(
         replace(line, symbols=None) if number % 2 else line for number, line in enumerate(lines)
     )
-    assert _train(replace(lines, lines=half), tmp_path / "run", "training.steps=3").finished
+    assert _train(replace(lines, lines=half), tmp_path / "run", "training.steps=6").finished
 
 
 def test_without_validation_lines_the_last_weights_are_kept(tmp_path, lines):
