@@ -160,9 +160,10 @@ class LossConfig:
     sharpening: float = 0.3
     """Temperature of the alignment at the end of training: below 1 it gathers each character on
     one position. 1 in the paper."""
-    sharpen_from: float = 0.75
-    """Share of the steps after which the temperature starts to fall from 1."""
-    sharpen_until: float = 0.75
+    sharpen_from: float = 0.1
+    """Share of the steps after which the temperature starts to fall from 1. While two positions
+    share a character both draw it, faintly, and its sprite learns two copies of it."""
+    sharpen_until: float = 0.25
     """Share of the steps after which the temperature has reached `sharpening`."""
     overlap: float = 0.05
     """Weight of the mean overlap of layers. It clears the grey ghosts of neighbours from around
@@ -197,9 +198,10 @@ class TrainingConfig:
     learning_rate: float = 2e-3
     schedule: Literal["one-cycle", "constant"] = "one-cycle"
     """The paper keeps the rate constant; the cycle reaches the same error in fewer steps."""
-    warm_start: int = 30
-    """Steps at the beginning that train only the background (3000 in the paper, whose
-    background starts grey; ours starts at the colour of the paper)."""
+    warm_start: int = 200
+    """Steps at the beginning that draw only the background, but at most a quarter of all (3000
+    in the paper). Sprites that are drawn before the text can be read all learn the same comb of
+    strokes, and keep copies of it beside their letter."""
     warm_start_reads: bool = True
     """Let encoder and selection already learn to read during the warm start. In the paper only
     the background learns."""

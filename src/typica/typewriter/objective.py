@@ -90,7 +90,7 @@ def objective(
         Scalars: `loss` (to be minimised) and its unweighted terms, each a mean over lines.
     """
     config, training = model.config, model.config.training
-    warm = step < training.warm_start
+    warm = step < min(training.warm_start, total // 4)
     hard = step >= (1 - training.harden) * total
     positions = batch.images.shape[-1] // model.step
     generator = torch.Generator().manual_seed(training.seed * 1_000_003 + step)

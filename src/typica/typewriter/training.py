@@ -21,7 +21,7 @@ from typing import Any
 from tqdm import tqdm
 
 from .. import __version__
-from ..errors import ConfigError, DataError, RunError
+from ..errors import DataError, RunError
 from ..files import write_json
 from ..hardware import choose_device, describe, tune_process
 from ..lines.cache import LineCache
@@ -207,8 +207,6 @@ def _loop(
 ) -> TrainingResult:
     """Step, log, judge and save until the plan is fulfilled or a signal comes."""
     now, run, config = training.progress, training.run, training.config
-    if max_minutes is None:
-        _refuse_endless_warm_start(now, config)
     writer = _tensorboard(run.folder) if tensorboard else None
     started = time.perf_counter() - now.seconds
     if max_minutes is not None:
@@ -264,7 +262,6 @@ def _loop(
                     left = max_minutes * 60 - now.seconds - 2.0
                     now.total = now.step + max(0, int(left / pace))
                     bar.total = now.total
-                    _refuse_endless_warm_start(now, config)
                     judge_now = _due(now, config)
             if judge_now:
                 log(training.judge())
@@ -296,16 +293,6 @@ def _due(now: Progress, config: TypewriterConfig) -> bool:
     """Whether the validation lines are to be read: evenly spread, and at the end."""
     share = (now.judged + 1) / config.training.evaluations
     return now.step >= now.total or now.step >= share * now.total
-
-
-def _refuse_endless_warm_start(now: Progress, config: TypewriterConfig) -> None:
-    """Stop at once if no sprite would ever be drawn."""
-    if now.total <= config.training.warm_start:
-        raise ConfigError(
-            f"training.warm_start: {config.training.warm_start} steps draw only the background, "
-            f"but there are only {now.total}. Give more steps or minutes, or "
-            "--set training.warm_start=100."
-        )
 
 
 def _roll_back(training: TrainingState) -> Progress:
