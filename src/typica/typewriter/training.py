@@ -21,7 +21,7 @@ from typing import Any
 from tqdm import tqdm
 
 from .. import __version__
-from ..errors import DataError, RunError
+from ..errors import ConfigError, DataError, RunError
 from ..files import write_json
 from ..hardware import choose_device, describe, tune_process
 from ..lines.cache import LineCache
