@@ -312,7 +312,7 @@ def typewriter_report(
     return 0
 
 
-def demo(out: Path = Path("runs/demo"), minutes: float = 2.5) -> int:
+def demo(out: Path = Path("runs/demo"), minutes: float = 3.75) -> int:
     """Make the demo lines, learn their alphabet, judge it, and write the report page.
 
     Args:

@@ -26,7 +26,7 @@ def demo_config() -> TypewriterConfig:
     return replace(TypewriterConfig(), height=40)
 
 
-def run_demo(out: Path, minutes: float = 2.5) -> Iterator[str]:
+def run_demo(out: Path, minutes: float = 3.75) -> Iterator[str]:
     """Do everything and say what was done, line by line.
 
     Arguments:
