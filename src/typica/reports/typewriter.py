@@ -7,16 +7,20 @@ made of them, what it confused, and how the training went.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ..lines.line import SPACE, Problem
-from ..typewriter.reading import PlacedGlyph
+from ..lines.line import SPACE
 from .page import ink_data_uri, picture_data_uri, render_page, write_page
 from .plots import Series, line_plot
+from .typewriter_values import (
+    Confusion,
+    Curve,
+    DocumentScore,
+    LineCard,
+    SpriteCard,
+    TypewriterReport,
+)
 from .wording import alphabetical, code_points, decimals, names, percent, shown
 
 __all__ = [
@@ -40,168 +44,6 @@ PICTURE_SIZES = ((128, 84), (96, 78), (64, 65), (48, 50))
 """(greatest height of a line picture in pixels, WebP quality), tried until the page fits."""
 LINE_WIDTH, LINE_HEIGHT, LINE_LOWEST, GAP = 1010, 88, 44, 7
 """How large a line is shown, in CSS pixels: to this width, but neither higher nor lower."""
-
-
-@dataclass(frozen=True)
-class SpriteCard:
-    """One sprite of the alphabet.
-
-    Arguments:
-        symbol: The character that it stands for; empty if nothing is known (unsupervised).
-        image: Its opacity, float (h, w), 0 = paper, 1 = ink.
-        colour: Its mean red, green, blue as placed, each between 0 and 1.
-        train_count: Times the character occurs in the training text; None without a text.
-        placed_count: Times it was placed on the lines of this report's evaluation.
-        confidence: Mean confidence of its placements, between 0 and 1; None if never placed.
-        cer: Share of this letter's occurrences that were misread; None if unknown.
-        scale: Mean size at which it was placed (1 = as drawn); None if never placed.
-        note: A remark for the reader.
-        sprite: The index that `PlacedGlyph.sprite` names it by; None: its place in the report.
-    """
-
-    symbol: str
-    image: np.ndarray
-    colour: tuple[float, float, float]
-    train_count: int | None
-    placed_count: int
-    confidence: float | None
-    cer: float | None = None
-    scale: float | None = None
-    note: str = ""
-    sprite: int | None = None
-
-
-@dataclass(frozen=True)
-class LineCard:
-    """One line as given and as the typewriter made it.
-
-    Arguments:
-        id: The id of the line.
-        truth: Its transcription; None if unknown.
-        read: What was read.
-        cer: Character error rate of this line, a fraction; None if unknown.
-        reconstruction: Mean squared error per pixel and channel; None if unknown.
-        original: The line, uint8 (h, w, 3).
-        reconstruction_image: Its reconstruction, the same shape.
-        segmentation: Its sprites, each in a colour of its own, the same shape.
-        glyphs: What was placed, boxes in pixels of `original`.
-        edits: Aligned pairs (truth, read) in reading order, None or an empty string where one
-            side has nothing; word spaces may be left out.
-    """
-
-    id: str
-    truth: str | None
-    read: str
-    cer: float | None
-    reconstruction: float | None
-    original: np.ndarray
-    reconstruction_image: np.ndarray
-    segmentation: np.ndarray
-    glyphs: tuple[PlacedGlyph, ...] = ()
-    edits: tuple[tuple[str | None, str | None], ...] = ()
-
-    def __post_init__(self) -> None:
-        shapes = {self.original.shape, self.reconstruction_image.shape, self.segmentation.shape}
-        if len(shapes) > 1:
-            raise ValueError(f"line {self.id}: its three pictures differ in size: {shapes}")
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """How often one letter was read as another; None or an empty string for nothing."""
-
-    truth: str | None
-    read: str | None
-    count: int
-
-
-@dataclass(frozen=True)
-class Curve:
-    """One measured value over the training.
-
-    Arguments:
-        name: What it is called in the legend, such as `train`.
-        steps: The training steps at which it was measured.
-        values: Its values, as many as `steps`.
-        panel: The plot it belongs to, such as `CTC loss`; empty: a plot of its own.
-        log: True for a logarithmic axis (if any curve of the panel says so).
-        percent: True if the values are fractions to be written as percentages.
-    """
-
-    name: str
-    steps: tuple[float, ...]
-    values: tuple[float, ...]
-    panel: str = ""
-    log: bool = False
-    percent: bool = False
-
-
-@dataclass(frozen=True)
-class DocumentScore:
-    """The result on one document: number of lines, error rate and reconstruction error."""
-
-    name: str
-    lines: int
-    cer: float | None = None
-    reconstruction: float | None = None
-
-
-@dataclass(frozen=True)
-class TypewriterReport:
-    """All that the page of a run shows. What is None or empty is said to be missing.
-
-    Arguments:
-        title: The name of the collection.
-        sprites: The alphabet.
-        description: A sentence on the collection and the run.
-        supervised: True if the typewriter learned from transcriptions.
-        split: The part of the collection that was evaluated.
-        line_count: How many lines were evaluated.
-        cer: Character error rate, a fraction, word spaces ignored; with its interval
-            `cer_low` to `cer_high`.
-        reconstruction: Mean squared error per pixel and channel, images in [0, 1].
-        placements: Sprites placed per character of the transcription (1 is right).
-        localisation: Share of glyphs found with IoU > 0.5, where true boxes are known.
-        minutes: Minutes of training.
-        steps: Training steps.
-        hardware: What it was trained on.
-        lines: Sample lines.
-        worst: The worst lines, the worst first.
-        confusions: Confusions, in the order to be shown.
-        curves: What was measured during training.
-        documents: Results by document.
-        settings: (option, value) pairs.
-        problems: What was set aside or looks wrong in the data.
-        commands: The commands that repeat this.
-        version: The program and its version, such as `typica 0.1.0`.
-        date: When the report was made.
-    """
-
-    title: str
-    sprites: tuple[SpriteCard, ...]
-    description: str = ""
-    supervised: bool = True
-    split: str = "test"
-    line_count: int = 0
-    cer: float | None = None
-    cer_low: float | None = None
-    cer_high: float | None = None
-    reconstruction: float | None = None
-    placements: float | None = None
-    localisation: float | None = None
-    minutes: float | None = None
-    steps: int | None = None
-    hardware: str = ""
-    lines: tuple[LineCard, ...] = ()
-    worst: tuple[LineCard, ...] = ()
-    confusions: tuple[Confusion, ...] = ()
-    curves: tuple[Curve, ...] = ()
-    documents: tuple[DocumentScore, ...] = ()
-    settings: tuple[tuple[str, str], ...] = ()
-    problems: tuple[Problem, ...] = ()
-    commands: tuple[str, ...] = ()
-    version: str = "typica"
-    date: str = ""
 
 
 def write_typewriter_report(report: TypewriterReport, path: Path) -> Path:
