@@ -37,7 +37,6 @@ def measure(kind: str, width: int, repeats: int) -> dict[str, float]:
     tune_process()
     torch.manual_seed(0)
     config = TypewriterConfig() if kind == "default-step" else preset("paper-google")
-    config = replace(config, training=replace(config.training, warm_start=0))
     if kind == "default-step":
         width = width * config.height // 64  # the same lines at our height
     symbols = tuple(chr(0x100 + i) for i in range(LETTERS))
@@ -63,7 +62,7 @@ def measure(kind: str, width: int, repeats: int) -> dict[str, float]:
             features = model.encoder(images, cells, autocast=kind.endswith("bfloat16"))
             features.square().mean().backward()
         else:
-            objective(model, batch, 0, 1, autocast)["loss"].backward()
+            objective(model, batch, 0, 1, warm=False, autocast=autocast)["loss"].backward()
             optimizer.step()
 
     once()

@@ -314,7 +314,7 @@ def test_numbered_sprites_without_crops_are_not_taught_to_be_blank(lines):
     with LineCache(lines, 16) as cache:
         loader = state.LineLoader(cache, [0, 1], (), 4, (0.8,) * 3)
         model = state.Typewriter(config, ())
-        terms = state.objective(model, loader.batch([0, 1]), 10, 36, False)
+        terms = state.objective(model, loader.batch([0, 1]), 10, 36, warm=False, autocast=False)
     assert terms["text"] == 0
     terms["loss"].backward()
 

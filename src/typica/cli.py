@@ -18,7 +18,7 @@ import tyro
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
 from . import __version__
-from .errors import ConfigError, RunError, TypicaError
+from .errors import RunError, TypicaError
 from .lines.collection import LineFormat, ReadingOptions
 from .lines.line import LineCollection
 from .lines.render_options import RenderOptions
@@ -202,17 +202,12 @@ def typewriter_train(
 def _configuration(
     preset_name: str, file: Path | None, changes: tuple[str, ...]
 ) -> TypewriterConfig:
-    from .typewriter.presets import config_from_dict, preset, with_changes
+    from .configs import read_config_file, with_changes
+    from .typewriter.presets import config_from_dict, preset
 
     start = preset(preset_name)
     if file is not None:
-        try:
-            values = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"--config {file}: cannot be read as JSON ({error})") from error
-        if not isinstance(values, dict):
-            raise ConfigError(f"--config {file}: expected a JSON object")
-        start = config_from_dict(values.get("config", values))
+        start = config_from_dict(read_config_file(file))
     return with_changes(start, changes)
 
 

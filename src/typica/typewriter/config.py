@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from ..errors import ConfigError
+from ..configs import require
 
 __all__ = [
     "EncoderConfig",
@@ -19,14 +19,7 @@ __all__ = [
     "SpriteConfig",
     "TrainingConfig",
     "TypewriterConfig",
-    "require",
 ]
-
-
-def require(condition: bool, message: str) -> None:
-    """Raise a ConfigError with this message unless the condition holds."""
-    if not condition:
-        raise ConfigError(message)
 
 
 @dataclass(frozen=True)
@@ -198,10 +191,14 @@ class TrainingConfig:
     learning_rate: float = 2e-3
     schedule: Literal["one-cycle", "constant"] = "one-cycle"
     """The paper keeps the rate constant; the cycle reaches the same error in fewer steps."""
-    warm_start: int = 200
-    """Steps at the beginning that draw only the background, but at most a quarter of all (3000
-    in the paper). Sprites that are drawn before the text can be read all learn the same comb of
-    strokes, and keep copies of it beside their letter."""
+    warm_start: int = 600
+    """Most steps at the beginning that draw only the background (3000, always, in the paper)."""
+    warm_start_share: float = 0.35
+    """The same as a share of all steps; the lower of the two counts."""
+    warm_start_until: float | None = 0.5
+    """The warm start ends early once the text loss per character (running mean) falls below
+    this: sprites that are drawn before the text can be read all learn the same comb of strokes,
+    and keep copies of it beside their letter. None never ends it early (paper)."""
     warm_start_reads: bool = True
     """Let encoder and selection already learn to read during the warm start. In the paper only
     the background learns."""
@@ -236,6 +233,11 @@ class TrainingConfig:
             f"training.schedule: no kind {self.schedule!r}",
         )
         require(self.warm_start >= 0, "training.warm_start: at least 0")
+        require(0 <= self.warm_start_share <= 1, "training.warm_start_share: between 0 and 1")
+        require(
+            self.warm_start_until is None or self.warm_start_until > 0,
+            "training.warm_start_until: above 0, or none",
+        )
         require(self.clip is None or self.clip > 0, "training.clip: above 0, or none")
         require(self.crop is None or self.crop > 0, "training.crop: above 0, or none")
         require(0 <= self.jitter_shift <= 0.5, "training.jitter_shift: between 0 and 0.5")

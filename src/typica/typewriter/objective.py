@@ -18,7 +18,13 @@ from .losses import (
 )
 from .model import LineBatch, Typewriter
 
-__all__ = ["alignment_temperature", "learning_rate", "objective", "parameter_groups"]
+__all__ = [
+    "alignment_temperature",
+    "learning_rate",
+    "objective",
+    "parameter_groups",
+    "warm_start_ends",
+]
 
 
 def learning_rate(config: TypewriterConfig, step: int, total: int) -> float:
@@ -74,23 +80,39 @@ def parameter_groups(model: Typewriter) -> list[dict[str, object]]:
     ]
 
 
+def warm_start_ends(config: TypewriterConfig, step: int, total: int, text: float | None) -> bool:
+    """Whether sprites are drawn from this step on.
+
+    Arguments:
+        config: For the limits of the warm start.
+        step: Steps taken.
+        total: Planned number of steps.
+        text: Running mean of the text loss per character; None if nothing is read.
+    """
+    training = config.training
+    if step >= min(training.warm_start, int(training.warm_start_share * total)):
+        return True
+    until = training.warm_start_until
+    return until is not None and text is not None and text < until
+
+
 def objective(
-    model: Typewriter, batch: LineBatch, step: int, total: int, autocast: bool
+    model: Typewriter, batch: LineBatch, step: int, total: int, *, warm: bool, autocast: bool
 ) -> dict[str, Tensor]:
     """The loss of a step and its terms; the random order is a function of (seed, step).
 
     Arguments:
         model: In training mode.
         batch: Lines, with targets unless unsupervised.
-        step: From 0; decides warm start and hardening.
+        step: From 0; decides the order of the layers, sharpening and hardening.
         total: Planned number of steps.
+        warm: Draw only the background (`warm_start_ends`).
         autocast: Run the encoder in bfloat16.
 
     Returns:
         Scalars: `loss` (to be minimised) and its unweighted terms, each a mean over lines.
     """
     config, training = model.config, model.config.training
-    warm = step < min(training.warm_start, total // 4)
     hard = step >= (1 - training.harden) * total
     positions = batch.images.shape[-1] // model.step
     generator = torch.Generator().manual_seed(training.seed * 1_000_003 + step)

@@ -1,13 +1,11 @@
-"""Configurations by name, from JSON, and with single options changed."""
+"""Configurations by name."""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import fields, is_dataclass
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from collections.abc import Callable
+from typing import Any
 
+from ..configs import from_plain, with_changes
 from ..errors import ConfigError
 from .config import (
     EncoderConfig,
@@ -16,7 +14,6 @@ from .config import (
     SpriteConfig,
     TrainingConfig,
     TypewriterConfig,
-    require,
 )
 
 __all__ = ["PRESETS", "config_from_dict", "preset", "with_changes"]
@@ -28,71 +25,7 @@ def config_from_dict(values: dict[str, Any]) -> TypewriterConfig:
     Raises:
         ConfigError: If a key is unknown or a value cannot work; the message names it.
     """
-
-    def build(kind: type, given: Any, where: str) -> Any:
-        require(isinstance(given, dict), f"{where or 'configuration'}: expected a mapping")
-        hints = get_type_hints(kind)
-        known = [f.name for f in fields(kind)]
-        built = {}
-        for key, value in given.items():
-            require(key in known, f"{where}{key}: no such option; there are {', '.join(known)}")
-            if is_dataclass(hints[key]):
-                value = build(hints[key], value, f"{where}{key}.")
-            else:
-                require(
-                    _fits(value, hints[key]),
-                    f"{where}{key}: {value!r} is of the wrong type or not one of the choices",
-                )
-            built[key] = value
-        return kind(**built)
-
-    config: TypewriterConfig = build(TypewriterConfig, values, "")
-    return config
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether a plain value is of a type such as `int`, `float | None` or `Literal[...]`."""
-    if get_origin(hint) is Literal:
-        return value in get_args(hint)
-    if get_args(hint):
-        return any(_fits(value, one) for one in get_args(hint))
-    if hint is float:
-        plain = isinstance(value, int | float) and not isinstance(value, bool)
-        return plain and math.isfinite(value)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, hint)
-
-
-_WORDS = {"none": None, "true": True, "false": False}
-
-
-def with_changes(config: TypewriterConfig, changes: Sequence[str]) -> TypewriterConfig:
-    """A configuration with some options changed.
-
-    Arguments:
-        config: To start from.
-        changes: Each `name=value`, the name with dots (`training.steps=500`), the value as in
-            JSON or a plain word.
-
-    Raises:
-        ConfigError: If a change has no `=`, names no option, or cannot work.
-    """
-    values = config.as_dict()
-    for change in changes:
-        name, equals, text = change.partition("=")
-        require(bool(equals), f"--set {change}: write name=value, such as training.steps=500")
-        try:
-            value = json.loads(text)
-        except ValueError:
-            value = _WORDS.get(text.lower(), text)
-        *path, last = name.split(".")
-        place = values
-        for key in path:
-            require(isinstance(place.get(key), dict), f"--set {change}: no group {key!r}")
-            place = place[key]
-        place[last] = value
-    return config_from_dict(values)
+    return from_plain(TypewriterConfig, values)
 
 
 def _paper(height: int, learning_rate: float, weight: float, batch: int, steps: int) -> Any:
@@ -126,6 +59,8 @@ def _paper(height: int, learning_rate: float, weight: float, batch: int, steps: 
             learning_rate=learning_rate,
             schedule="constant",
             warm_start=3000,
+            warm_start_share=0.25,
+            warm_start_until=None,
             warm_start_reads=False,
             clip=None,
             harden=0.0,

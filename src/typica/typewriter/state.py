@@ -24,12 +24,14 @@ from .decoding import letters
 from .loading import LineLoader
 from .losses import reconstruction_loss
 from .model import Typewriter
-from .objective import learning_rate, objective, parameter_groups
+from .objective import learning_rate, objective, parameter_groups, warm_start_ends
 from .storage import TypewriterAbout, build, save_typewriter
 
 __all__ = ["Progress", "TrainingState", "validate"]
 
 _VALIDATION_LINES = 160
+_TEXT_MEMORY = 0.1
+"""Weight of the newest step in the running mean of the text loss."""
 
 
 @torch.no_grad()
@@ -87,6 +89,8 @@ class Progress:
         judged: How often the validation lines were read.
         rate: Factor on the learning rate, halved after every loss that was no number.
         rollbacks: How often that happened.
+        text: Running mean of the text loss per character during the warm start.
+        drawn_from: The step from which sprites are drawn; None during the warm start.
     """
 
     step: int = 0
@@ -99,6 +103,8 @@ class Progress:
     judged: int = 0
     rate: float = 1.0
     rollbacks: int = 0
+    text: float | None = None
+    drawn_from: int | None = None
 
 
 class TrainingState:
@@ -164,13 +170,19 @@ class TrainingState:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         batch = self.train_lines.batch(chosen, (training.seed, now.step)).to(self.device)
-        terms = objective(self.model, batch, now.step, now.total, self.autocast)
+        if now.drawn_from is None and warm_start_ends(self.config, now.step, now.total, now.text):
+            now.drawn_from = now.step
+        warm = now.drawn_from is None
+        terms = objective(self.model, batch, now.step, now.total, warm=warm, autocast=self.autocast)
         self.optimizer.zero_grad(set_to_none=True)
         self.accelerator.backward(terms["loss"])
         if training.clip is not None:
             self.accelerator.clip_grad_norm_(self.model.parameters(), training.clip)
         self.optimizer.step()
         now.step += 1
+        if warm and "text" in terms:
+            text = float(terms["text"])  # waits for the device, only as long as the warm start
+            now.text = text if now.text is None else now.text + _TEXT_MEMORY * (text - now.text)
         for name, value in terms.items():
             value = value.detach()
             self.sums[name] = self.sums[name] + value if name in self.sums else value

@@ -279,6 +279,7 @@ def _loop(
         **training.about.training,
         "steps": now.step,
         "best_step": now.best_step,
+        "sprites_from_step": now.drawn_from,
         "minutes": round(now.seconds / 60, 2),
         "validation_cer": now.best_cer,
         "finished": finished,

@@ -1,0 +1,1 @@
+"""Labelled picture collections: reading, checking, sizing, prompts."""

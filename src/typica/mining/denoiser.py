@@ -1,0 +1,89 @@
+"""The conditional denoiser eps_theta(x_t, t, c): codec, conditioner and UNet, each replaceable.
+
+The same class holds Stable Diffusion and the small model; only its parts differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..hardware import fast_bfloat16
+from .codec import Codec
+from .conditioner import Conditioner
+from .schedule import NoiseSchedule
+
+__all__ = ["Denoiser"]
+
+
+class Denoiser(nn.Module):
+    """A conditional diffusion model.
+
+    Arguments:
+        codec: Pixels to latents.
+        conditioner: Labels to hidden states.
+        unet: A `diffusers.UNet2DConditionModel`.
+        schedule: The forward process.
+    """
+
+    def __init__(
+        self, codec: Codec, conditioner: Conditioner, unet: Any, schedule: NoiseSchedule
+    ) -> None:
+        super().__init__()
+        self.codec, self.conditioner, self.unet = codec, conditioner, unet
+        self.schedule = schedule
+
+    @property
+    def device(self) -> torch.device:
+        """Where the UNet is."""
+        device: torch.device = next(self.unet.parameters()).device
+        return device
+
+    def condition(self, labels: Sequence[str | None]) -> Tensor:
+        """Hidden states of labels, None for the null condition, `(N, L, D)`."""
+        hidden: Tensor = self.conditioner(labels)
+        return hidden.to(self.device)
+
+    def output(
+        self, noisy: Tensor, times: Tensor, condition: Tensor, bfloat16: bool = False
+    ) -> Tensor:
+        """The UNet's output, `(B, C, h, w)`, float32.
+
+        Arguments:
+            noisy: x_t, `(B, C, h, w)`.
+            times: t, `(B,)`, integers.
+            condition: Hidden states, `(B, L, D)`.
+            bfloat16: Compute in bfloat16 if the hardware does.
+        """
+        fast = bfloat16 and fast_bfloat16(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=fast):
+            output = self.unet(noisy, times, encoder_hidden_states=condition, return_dict=False)[0]
+        result: Tensor = output.float()
+        return result
+
+    def predict_noise(
+        self, noisy: Tensor, times: Tensor, condition: Tensor, bfloat16: bool = False
+    ) -> Tensor:
+        """eps_theta(x_t, t, c), `(B, C, h, w)`, float32, whatever the UNet predicts."""
+        output = self.output(noisy, times, condition, bfloat16)
+        return self.schedule.noise_from(output, noisy, times)
+
+    def loss(
+        self,
+        latents: Tensor,
+        noise: Tensor,
+        times: Tensor,
+        condition: Tensor,
+        bfloat16: bool = False,
+    ) -> Tensor:
+        """The training loss of every picture, `(B,)` (eq. 4.5; of v for a model that predicts v).
+
+        The mean over all elements of the latent, where the text has their sum.
+        """
+        noisy = self.schedule.add_noise(latents, noise, times)
+        output = self.output(noisy, times, condition, bfloat16)
+        error = output - self.schedule.target(latents, noise, times)
+        return error.square().mean(dim=(1, 2, 3))
