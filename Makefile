@@ -1,4 +1,4 @@
-# make demo   set up, learn the demo alphabet, say which page to open
+# make demo   set up, run both instruments on the demo data, say which pages to open
 # make test   set up and run the tests
 # make lint   ruff and mypy
 # make bench  speed and memory of one training step (JSON)
@@ -15,7 +15,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "typica needs Python 3.11 or newer: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.ready

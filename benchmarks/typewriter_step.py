@@ -62,7 +62,7 @@ def measure(kind: str, width: int, repeats: int) -> dict[str, float]:
             features = model.encoder(images, cells, autocast=kind.endswith("bfloat16"))
             features.square().mean().backward()
         else:
-            objective(model, batch, 0, 1, warm=False, autocast=autocast)["loss"].backward()
+            objective(model, batch, 0, 1, drawn_from=0, autocast=autocast)["loss"].backward()
             optimizer.step()
 
     once()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import regex
 
-from typica.demo import data, fonts
+from typica.demo import data, fonts, packages
 from typica.demo import run as demo_run
 from typica.demo.run import run_demo
 from typica.demo.texts import FAUST, demo_texts, plain_text, with_long_s
@@ -27,8 +27,8 @@ from .helpers import tiny_config
 @pytest.fixture
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     """No npm on the PATH and no font package."""
-    monkeypatch.setattr(fonts.shutil, "which", lambda name: None)
-    monkeypatch.setattr(fonts.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(packages.shutil, "which", lambda name: None)
+    monkeypatch.setattr(packages.importlib.util, "find_spec", lambda name: None)
 
 
 @pytest.mark.parametrize(
@@ -104,13 +104,13 @@ def _fake_npm(monkeypatch: pytest.MonkeyPatch, archive: bytes | None) -> list[li
     def run(command: list[str], **options: object) -> None:
         calls.append(command)
         if archive is None:
-            raise fonts.subprocess.CalledProcessError(1, command)
+            raise packages.subprocess.CalledProcessError(1, command)
         folder = Path(command[command.index("--pack-destination") + 1])
         (folder / "package.tgz").write_bytes(archive)
 
-    monkeypatch.setattr(fonts.shutil, "which", lambda name: "npm")
-    monkeypatch.setattr(fonts.importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(fonts.subprocess, "run", run)
+    monkeypatch.setattr(packages.shutil, "which", lambda name: "npm")
+    monkeypatch.setattr(packages.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(packages.subprocess, "run", run)
     return calls
 
 
@@ -176,7 +176,7 @@ def test_the_demo_runs_from_nothing_to_the_page_and_replaces_only_itself(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(fonts.shutil, "which", lambda name: None)  # no npm
+    monkeypatch.setattr(packages.shutil, "which", lambda name: None)  # no npm
     monkeypatch.setattr(data, "demo_texts", lambda long_s: ["Weißes Öl", "für die Hütte"] * 10)
     monkeypatch.setattr(demo_run, "demo_config", lambda: tiny_config("training.warm_start=0"))
     out = tmp_path / "demo"

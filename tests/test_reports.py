@@ -18,19 +18,20 @@ from PIL import Image
 
 from typica.errors import DataError
 from typica.lines.line import Box, Problem
-from typica.reports import (
+from typica.reports import typewriter
+from typica.reports.page import check_self_contained, ink_data_uri, picture_data_uri
+from typica.reports.plots import MOST_POINTS, Series, line_plot, thin, ticks
+from typica.reports.typewriter import (
     Confusion,
     Curve,
     DocumentScore,
     LineCard,
     SpriteCard,
     TypewriterReport,
-    typewriter,
+    marked,
+    render_typewriter_report,
     write_typewriter_report,
 )
-from typica.reports.page import check_self_contained, ink_data_uri, picture_data_uri
-from typica.reports.plots import MOST_POINTS, Series, line_plot, thin, ticks
-from typica.reports.typewriter import marked, render_typewriter_report
 from typica.reports.wording import alphabetical, code_points, percent, shown
 from typica.typewriter.reading import PlacedGlyph
 

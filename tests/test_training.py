@@ -214,8 +214,8 @@ def test_a_finished_run_can_be_resumed_without_a_change(tmp_path, lines, referen
 def test_a_number_that_is_none_is_rolled_back(tmp_path, lines, monkeypatch, fault):
     original, left = state.objective, [1]
 
-    def objective(model, batch, step, *rest):
-        terms = original(model, batch, step, *rest)
+    def objective(model, batch, step, *rest, **options):
+        terms = original(model, batch, step, *rest, **options)
         if step == 23 and left:  # the checkpoint of step 24 must not be written
             left.pop()
             if fault == "loss":
@@ -241,8 +241,8 @@ def test_a_number_that_is_none_is_rolled_back(tmp_path, lines, monkeypatch, faul
 def test_a_run_that_cannot_be_saved_gives_up_with_a_remedy(tmp_path, lines, monkeypatch):
     original = state.objective
 
-    def objective(model, batch, step, *rest):
-        terms = original(model, batch, step, *rest)
+    def objective(model, batch, step, *rest, **options):
+        terms = original(model, batch, step, *rest, **options)
         return {**terms, "loss": terms["loss"] * float("inf")} if step >= 14 else terms
 
     monkeypatch.setattr(state, "objective", objective)
@@ -314,7 +314,7 @@ def test_numbered_sprites_without_crops_are_not_taught_to_be_blank(lines):
     with LineCache(lines, 16) as cache:
         loader = state.LineLoader(cache, [0, 1], (), 4, (0.8,) * 3)
         model = state.Typewriter(config, ())
-        terms = state.objective(model, loader.batch([0, 1]), 10, 36, warm=False, autocast=False)
+        terms = state.objective(model, loader.batch([0, 1]), 10, 36, drawn_from=0, autocast=False)
     assert terms["text"] == 0
     terms["loss"].backward()
 

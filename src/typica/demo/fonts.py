@@ -15,12 +15,7 @@ font, and the caller is told which.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import io
-import os
-import shutil
-import subprocess
-import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,12 +23,10 @@ from pathlib import Path
 from PIL import ImageFont
 
 from ..errors import DataError
-from ..files import write_bytes
 from ..lines.fonts import Font, open_font
+from .packages import cache_folder, installed_file, keep, pack, read_member, verified
 
 __all__ = ["NPM_FONTS", "DemoFont", "NpmFont", "demo_font", "font_cache"]
-
-_LARGEST = 4_000_000  # bytes of one file in a package; the fonts here have less than 100 000
 
 
 @dataclass(frozen=True)
@@ -97,8 +90,7 @@ class DemoFont:
 
 def font_cache() -> Path:
     """The folder that fetched fonts are kept in, by the XDG convention."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "typica" / "fonts"
+    return cache_folder("fonts")
 
 
 def demo_font(cache: Path | None = None) -> DemoFont:
@@ -119,7 +111,7 @@ def demo_font(cache: Path | None = None) -> DemoFont:
                 open_font(path), f"npm {wanted.package}", wanted.licence, tuple(reasons)
             )
         reasons.append(reason)
-    path = _from_pip("fontpkg_cardo", "files/Cardo-Regular.ttf")
+    path = installed_file("fontpkg_cardo", "files/Cardo-Regular.ttf")
     if path is not None:
         origin = "pip package fontpkg-cardo"
         return DemoFont(open_font(path), origin, "SIL Open Font License 1.1", tuple(reasons))
@@ -128,67 +120,25 @@ def demo_font(cache: Path | None = None) -> DemoFont:
     return DemoFont(open_font(path), "Pillow's own font", "CC0 1.0", tuple(reasons))
 
 
-def _verified(path: Path, digest: str) -> bool:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest() == digest
-    except OSError:
-        return False
-
-
 def _from_npm(wanted: NpmFont, cache: Path) -> tuple[Path | None, str]:
     """The font file from the cache or from npm; or None and the reason."""
     path = cache / wanted.file_name
-    if _verified(path, wanted.digest):
+    if verified(path, wanted.digest):
         return path, ""
-    npm = shutil.which("npm")
-    if npm is None:
-        return None, f"{wanted.package}: npm is not installed."
     with tempfile.TemporaryDirectory() as folder:
-        # `pack` fetches one archive and runs nothing of what is in it.
-        command = [npm, "pack", wanted.package, "--ignore-scripts", "--silent"]
-        command += ["--pack-destination", folder, "--fetch-retries=0", "--fetch-timeout=20000"]
+        archive, reason = pack(wanted.package, Path(folder))
+        if archive is None:
+            return None, reason
         try:
-            subprocess.run(command, cwd=folder, capture_output=True, timeout=60, check=True)
-            (archive,) = Path(folder).glob("*.tgz")
-            data = _member(archive, f"package/{wanted.member}")
-            notice = _member(archive, f"package/{wanted.notice}")
-        except (OSError, subprocess.SubprocessError, ValueError, KeyError, tarfile.TarError):
+            data = read_member(archive, wanted.member)
+            notice = read_member(archive, wanted.notice)
+        except ValueError:
             return None, f"{wanted.package}: npm could not fetch it."
     if hashlib.sha256(data).hexdigest() != wanted.digest:
         return None, f"{wanted.package}: the font is not the one that was pinned."
-    path = _keep(path, data)
-    _keep(path.with_name(f"{path.stem}.LICENSE.txt"), notice)
+    path = keep(path, data)
+    keep(path.with_name(f"{path.stem}.LICENSE.txt"), notice)
     return path, ""
-
-
-def _keep(path: Path, data: bytes) -> Path:
-    """Write a file to the cache, or to a temporary folder if the cache cannot be written."""
-    try:
-        write_bytes(path, data)
-    except OSError:
-        path = Path(tempfile.mkdtemp(prefix="typica-fonts-")) / path.name
-        write_bytes(path, data)
-    return path
-
-
-def _member(archive: Path, name: str) -> bytes:
-    """One file of an archive, read without unpacking anything to the disk."""
-    with tarfile.open(archive, "r:gz") as package:
-        entry = package.getmember(name)
-        stream = package.extractfile(entry) if entry.isfile() else None
-        if stream is None or entry.size > _LARGEST:
-            raise ValueError(name)
-        return stream.read()
-
-
-def _from_pip(module: str, member: str) -> Path | None:
-    """A file that an installed Python package carries; the package is not imported."""
-    spec = importlib.util.find_spec(module)
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        path = Path(folder) / member
-        if path.is_file():
-            return path
-    return None
 
 
 def _from_pillow(cache: Path) -> Path:
@@ -200,4 +150,4 @@ def _from_pillow(cache: Path) -> Path:
             "Pillow was built without FreeType, so nothing can be rendered. "
             "Install Pillow from its wheel (`pip install --force-reinstall pillow`)."
         )
-    return _keep(cache / "Aileron-Regular.otf", source.getvalue())
+    return keep(cache / "Aileron-Regular.otf", source.getvalue())

@@ -136,6 +136,9 @@ class TypicalityConfig:
     standard error of any region follows from them, however its cells depend on each other."""
     piece: int = 64
     """Pictures per file of results: what an interrupted run repeats at most."""
+    bfloat16: bool = False
+    """Compute the UNet in bfloat16 where the hardware does; errors and means stay float32. A
+    difference of two nearly equal losses loses precision with it: faster, to be checked."""
     seed: int = 42
 
     def __post_init__(self) -> None:

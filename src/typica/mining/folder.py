@@ -1,7 +1,7 @@
 """The folder of a mining run: what each step leaves for the next.
 
     config.json              configuration, base, prompts, labels, size, versions, hardware
-    pictures.parquet         id, label, split, path, sizes: the order that all steps share
+    problems.json            what was set aside when the pictures were read
     denoiser/                the fine-tuned model, a diffusers folder
     checkpoint.safetensors   what an exact continuation of the training needs
     log.jsonl, samples/      the course of the training
@@ -95,10 +95,6 @@ class MiningAbout:
 @dataclass(frozen=True)
 class MiningFolder(Run):
     """The paths of one mining run."""
-
-    @property
-    def pictures(self) -> Path:
-        return self.folder / "pictures.parquet"
 
     @property
     def denoiser(self) -> Path:

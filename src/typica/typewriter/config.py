@@ -71,6 +71,12 @@ class SpriteConfig:
     """Standard deviation, over the line height, of a bell across the sprite with which its
     opacity starts; None for flat (paper). An attempt (0.125) against sprites that hold a letter
     twice, which it did not cure in short trials."""
+    opening: float = 0.35
+    """Width over line height of the middle part of the sprites that is drawn first. It widens
+    to the whole sprite: a sprite that is wide from the start also learns pieces of the letters
+    beside its own, and keeps them. As wide as the sprite or wider for none (paper)."""
+    open_until: float = 0.6
+    """Share of the steps after which the whole sprite is drawn."""
     border: float = 0.04
     """Share of the sprite's width, left and right, that fades to nothing, so that no ink of a
     neighbour gathers at the edge. 0 in the paper."""
@@ -86,6 +92,8 @@ class SpriteConfig:
         require(self.allographs >= 1, "sprites.allographs: at least 1")
         require(0 < self.initial_opacity < 1, "sprites.initial_opacity: between 0 and 1")
         require(self.spread is None or self.spread > 0, "sprites.spread: above 0, or none")
+        require(self.opening > 0, "sprites.opening: above 0")
+        require(0 <= self.open_until <= 1, "sprites.open_until: between 0 and 1")
         require(0 <= self.border < 0.5, "sprites.border: at least 0 and below 0.5")
 
 

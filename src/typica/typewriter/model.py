@@ -202,6 +202,7 @@ class Typewriter(nn.Module):
         order: Tensor | None = None,
         background_only: bool = False,
         autocast: bool = False,
+        opening: float | None = None,
     ) -> Decomposition:
         """Take lines apart and put them together again.
 
@@ -212,13 +213,15 @@ class Typewriter(nn.Module):
             order: Layers front to back; by default the first position is on top.
             background_only: Draw no sprite (the warm start).
             autocast: Run the encoder in bfloat16.
+            opening: Width in pixels of the middle part of the sprites that is drawn; None draws
+                all of them.
         """
         hard = not self.training if hard is None else hard
         features, logits = self.select(batch, autocast)
         cells = self.cells(batch.widths)
         probabilities = logits.softmax(-1)
         weights = probabilities
-        sprites = self.sprites()
+        sprites = self.sprites(opening)
         placement = self.placer(features)
         if hard:
             chosen = self.choose(logits, cells, placement, sprites)

@@ -22,6 +22,7 @@ __all__ = [
     "alignment_temperature",
     "learning_rate",
     "objective",
+    "opening",
     "parameter_groups",
     "warm_start_ends",
 ]
@@ -65,6 +66,22 @@ def alignment_temperature(config: TypewriterConfig, step: int, total: int) -> fl
     return 1 + (loss.sharpening - 1) * fallen
 
 
+def opening(config: TypewriterConfig, step: int, total: int, drawn_from: int) -> float | None:
+    """Width in pixels of the middle part of the sprites that is drawn; None for all of it.
+
+    Arguments:
+        config: For the first width, and where the whole sprite is reached.
+        step: From 0.
+        total: Planned number of steps.
+        drawn_from: The step from which sprites are drawn.
+    """
+    sprites, last = config.sprites, config.sprites.open_until * total
+    if step >= last or sprites.opening >= sprites.width:
+        return None
+    passed = (step - drawn_from) / max(1.0, last - drawn_from)
+    return config.height * (sprites.opening + (sprites.width - sprites.opening) * passed)
+
+
 def parameter_groups(model: Typewriter) -> list[dict[str, object]]:
     """Weight decay for encoder and selection only, as in the paper's program.
 
@@ -97,7 +114,13 @@ def warm_start_ends(config: TypewriterConfig, step: int, total: int, text: float
 
 
 def objective(
-    model: Typewriter, batch: LineBatch, step: int, total: int, *, warm: bool, autocast: bool
+    model: Typewriter,
+    batch: LineBatch,
+    step: int,
+    total: int,
+    *,
+    drawn_from: int | None,
+    autocast: bool,
 ) -> dict[str, Tensor]:
     """The loss of a step and its terms; the random order is a function of (seed, step).
 
@@ -106,13 +129,15 @@ def objective(
         batch: Lines, with targets unless unsupervised.
         step: From 0; decides the order of the layers, sharpening and hardening.
         total: Planned number of steps.
-        warm: Draw only the background (`warm_start_ends`).
+        drawn_from: The step from which sprites are drawn (`warm_start_ends`); None before.
         autocast: Run the encoder in bfloat16.
 
     Returns:
         Scalars: `loss` (to be minimised) and its unweighted terms, each a mean over lines.
     """
     config, training = model.config, model.config.training
+    warm = drawn_from is None
+    width = None if drawn_from is None else opening(config, step, total, drawn_from)
     hard = step >= (1 - training.harden) * total
     positions = batch.images.shape[-1] // model.step
     generator = torch.Generator().manual_seed(training.seed * 1_000_003 + step)
@@ -123,7 +148,9 @@ def objective(
         picture = model.paint_background(features, model.cells(batch.widths))[:, :, None]
         loss = reconstruction_loss(picture, batch.images, batch.widths).mean()
         return {"loss": loss, "reconstruction": loss.detach()}
-    taken = model(batch, hard=hard, order=order, background_only=warm, autocast=autocast)
+    taken = model(
+        batch, hard=hard, order=order, background_only=warm, autocast=autocast, opening=width
+    )
     loss = reconstruction_loss(taken.picture, batch.images, batch.widths).mean()
     terms = {"reconstruction": loss.detach()}
     weights = config.loss

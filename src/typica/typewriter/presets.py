@@ -47,6 +47,7 @@ def _paper(height: int, learning_rate: float, weight: float, batch: int, steps: 
             width=0.5,
             initial_opacity=0.5,
             spread=None,
+            opening=2.0,
             border=0.0,
         ),
         placement=PlacementConfig(

@@ -14,7 +14,16 @@ from torch import Tensor, nn
 
 from .config import SpriteConfig
 
-__all__ = ["MLP", "Marionette", "Pixels", "Sprites", "UNet", "bell", "border_window"]
+__all__ = [
+    "MLP",
+    "Marionette",
+    "Pixels",
+    "Sprites",
+    "UNet",
+    "aperture_window",
+    "bell",
+    "border_window",
+]
 
 
 def border_window(height: int, width: int, share: float) -> Tensor:
@@ -34,6 +43,20 @@ def border_window(height: int, width: int, share: float) -> Tensor:
     x = torch.arange(width) + 0.5
     ramp = (torch.minimum(x, width - x) / rise).clamp(0, 1)
     return (0.5 - 0.5 * torch.cos(math.pi * ramp)).expand(height, width).contiguous()
+
+
+def aperture_window(width: int, opening: float) -> Tensor:
+    """A factor for sprites that lets only their middle through, with soft edges.
+
+    Arguments:
+        width: Sprite width in pixels.
+        opening: Width of the opening in pixels, between its half-way points.
+
+    Returns:
+        Factors between 0 and 1 with shape `(width,)`.
+    """
+    x = (torch.arange(width) - (width - 1) / 2).abs()
+    return ((opening / 2 - x) / 4 + 0.5).clamp(0, 1)
 
 
 def bell(width: int, deviation: float | None) -> Tensor:
@@ -171,8 +194,14 @@ class Sprites(nn.Module):
             "window", border_window(height, width, config.border), persistent=False
         )
 
-    def forward(self) -> Tensor:
-        """The opacity of all sprites, `(K, h, w)`, between 0 and 1."""
+    def forward(self, opening: float | None = None) -> Tensor:
+        """The opacity of all sprites, `(K, h, w)`, between 0 and 1.
+
+        Arguments:
+            opening: Show only a middle part this many pixels wide; None shows all.
+        """
         window: Tensor = self.window  # type: ignore[assignment]
+        if opening is not None:
+            window = window * aperture_window(window.shape[1], opening).to(window)
         start: Tensor = self.start  # type: ignore[assignment]
         return torch.sigmoid(self.generator(self.codes) + start) * window

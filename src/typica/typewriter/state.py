@@ -173,7 +173,14 @@ class TrainingState:
         if now.drawn_from is None and warm_start_ends(self.config, now.step, now.total, now.text):
             now.drawn_from = now.step
         warm = now.drawn_from is None
-        terms = objective(self.model, batch, now.step, now.total, warm=warm, autocast=self.autocast)
+        terms = objective(
+            self.model,
+            batch,
+            now.step,
+            now.total,
+            drawn_from=now.drawn_from,
+            autocast=self.autocast,
+        )
         self.optimizer.zero_grad(set_to_none=True)
         self.accelerator.backward(terms["loss"])
         if training.clip is not None:

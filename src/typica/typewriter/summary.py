@@ -17,7 +17,7 @@ from PIL import Image
 from .. import __version__
 from ..errors import RunError
 from ..lines.line import SPACE, SPLITS, Box, Problem
-from ..reports import (
+from ..reports.typewriter import (
     Confusion,
     Curve,
     DocumentScore,

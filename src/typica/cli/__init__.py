@@ -1,0 +1,149 @@
+"""The command line: a command parses, calls one function, and says what it wrote.
+
+Every command is a function whose signature is its options and whose docstring is its help.
+Heavy imports stand inside the functions, so that `--help` is quick. Results go to standard
+output; progress, warnings and errors to standard error.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import tyro
+
+from .. import __version__
+from ..errors import TypicaError
+from .images import images_check
+from .lines import lines_check, lines_render
+from .mining import (
+    mine_export,
+    mine_finetune,
+    mine_report,
+    mine_run,
+    mine_score,
+    mine_select,
+)
+from .typewriter import (
+    typewriter_decompose,
+    typewriter_eval,
+    typewriter_report,
+    typewriter_train,
+)
+
+__all__ = ["main"]
+
+
+def demo(out: Path = Path("runs/demo"), minutes: float = 3.75) -> int:
+    """Make the demo lines, learn their alphabet, judge it, and write the report page.
+
+    Args:
+        out: Folder to make (replaced if it is an earlier demo).
+        minutes: Time for training.
+    """
+    from ..demo.run import run_demo
+
+    for row in run_demo(out, minutes):
+        print(row, flush=True)
+    return 0
+
+
+_GROUPS: dict[str, tuple[str, dict[str, Callable[..., int]]]] = {
+    "lines": (
+        "Text lines: check a data set, render one.",
+        {"check": lines_check, "render": lines_render},
+    ),
+    "typewriter": (
+        "Learn an alphabet from text lines and read with it.",
+        {
+            "train": typewriter_train,
+            "eval": typewriter_eval,
+            "decompose": typewriter_decompose,
+            "report": typewriter_report,
+        },
+    ),
+    "images": (
+        "Labelled pictures: check a data set.",
+        {"check": images_check},
+    ),
+    "mine": (
+        "Find what is typical of each label of a picture collection.",
+        {
+            "run": mine_run,
+            "finetune": mine_finetune,
+            "score": mine_score,
+            "select": mine_select,
+            "report": mine_report,
+            "export": mine_export,
+        },
+    ),
+}
+
+
+def _help() -> str:
+    rows = [
+        "usage: typica GROUP COMMAND ...   (add --help for the options of a command)",
+        "",
+        "Learn a generative model of an image collection, then read it.",
+    ]
+    for group, (about, commands) in _GROUPS.items():
+        rows += ["", f"{group}: {about}"]
+        rows += [
+            f"  typica {group} {name:<10} {(command.__doc__ or '').splitlines()[0]}"
+            for name, command in commands.items()
+        ]
+    rows += ["", f"  typica demo   {(demo.__doc__ or '').splitlines()[0]}", "  typica --version"]
+    return "\n".join(rows)
+
+
+def _dispatch(given: list[str]) -> int:
+    """Find the command and let its signature parse the rest."""
+    if given == ["--version"]:
+        print(f"typica {__version__}")
+        return 0
+    if not given or given[0] in ("-h", "--help"):
+        print(_help())
+        return 0
+    if given[0] == "demo":
+        return int(tyro.cli(demo, prog="typica demo", args=given[1:]))
+    if given[0] not in _GROUPS:
+        print(f"typica: no command {given[0]!r}\n\n{_help()}", file=sys.stderr)
+        return 2
+    about, commands = _GROUPS[given[0]]
+    status = tyro.extras.subcommand_cli_from_dict(
+        commands, prog=f"typica {given[0]}", description=about, args=given[1:]
+    )
+    return int(status)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit status is 0, 1 (a check failed), 2 (bad input) or 130."""
+    try:
+        return _dispatch(sys.argv[1:] if arguments is None else list(arguments))
+    except TypicaError as error:
+        print(f"typica: {error}", file=sys.stderr)
+        return 2
+    except MemoryError:
+        print(
+            "typica: out of memory. For training lower --set training.batch_size.",
+            file=sys.stderr,
+        )
+        return 2
+    except KeyboardInterrupt:
+        print("typica: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output, such as `head`, has gone
+        return 0
+    except OSError as error:  # a folder without permission, a full disk
+        where = f"{error.filename}: " if error.filename else ""
+        print(
+            f"typica: {where}{error.strerror or error}. Check the path, its permissions and the "
+            "free space.",
+            file=sys.stderr,
+        )
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

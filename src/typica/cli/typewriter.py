@@ -1,0 +1,200 @@
+"""`typica typewriter ...`: train, eval, decompose, report."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from tyro.conf import Positional, UseAppendAction, arg
+
+from ..errors import RunError
+from ..lines.collection import ReadingOptions
+from ..lines.text import TextOptions
+from .shared import READ_AS_IS, DataArgument, DataOptions, as_json, plain, read_collection
+
+if TYPE_CHECKING:
+    from ..typewriter.config import TypewriterConfig
+
+__all__ = [
+    "typewriter_decompose",
+    "typewriter_eval",
+    "typewriter_report",
+    "typewriter_train",
+]
+
+_Preset = Literal["default", "paper-google", "paper-copiale", "paper-fontenay"]
+
+
+def _cache(out: Path) -> Path:
+    """Where the resized lines of a run are kept, beside what they were made for."""
+    return out / "cache"
+
+
+def typewriter_train(
+    data: Positional[Path],
+    /,
+    out: Path,
+    reading: DataArgument = READ_AS_IS,
+    preset: _Preset = "default",
+    config: Path | None = None,
+    set: Annotated[tuple[tuple[str, ...], ...], arg(name="set"), UseAppendAction] = (),
+    max_minutes: float | None = None,
+    device: str = "auto",
+    resume: bool = False,
+    tensorboard: bool = False,
+    print_config: bool = False,
+) -> int:
+    """Learn an alphabet from lines; ends with an evaluation and the report page.
+
+    Args:
+        data: Folder of lines, or one file of it.
+        out: Run folder to make.
+        reading: How the data is read.
+        preset: Configuration to start from: our default, or the paper's.
+        config: JSON file with a configuration (as in a run's config.json) instead of a preset.
+        set: Options to change, such as training.steps=500 loss.alignment=ctc.
+        max_minutes: Fit the number of steps to this time.
+        device: auto, cpu, cuda, ...
+        resume: Go on with the run in --out.
+        tensorboard: Also write TensorBoard events.
+        print_config: Print the resolved configuration and stop.
+    """
+    changes = tuple(change for group in set for change in group)
+    resolved = _configuration(preset, config, changes)
+    if print_config:
+        print(as_json(resolved.as_dict()))
+        return 0
+    from ..runs import Run
+    from ..typewriter.run import train_and_report
+
+    if resume and (changes or config or preset != "default") and Run(out).checkpoint.exists():
+        print(
+            f"note: {out} goes on with its own configuration, as kept in its config.json; "
+            "--set, --config and --preset have no effect on it",
+            file=sys.stderr,
+        )
+    options = reading.options()
+    result = train_and_report(
+        read_collection(data, options),
+        out,
+        resolved,
+        text=plain(asdict(options.text)),
+        max_minutes=max_minutes,
+        device=device,
+        resume=resume,
+        tensorboard=tensorboard,
+        cache_folder=_cache(out),
+    )
+    for row in result.summary():
+        print(row)
+    return 0 if result.training.finished else 130
+
+
+def _configuration(
+    preset_name: str, file: Path | None, changes: tuple[str, ...]
+) -> TypewriterConfig:
+    from ..configs import read_config_file, with_changes
+    from ..typewriter.presets import config_from_dict, preset
+
+    start = preset(preset_name)
+    if file is not None:
+        start = config_from_dict(read_config_file(file))
+    return with_changes(start, changes)
+
+
+def _run_reading(run: Path, data: DataOptions) -> ReadingOptions:
+    """Read transcriptions as the run's own were read; only where they lie may differ."""
+    from dataclasses import replace
+
+    from ..runs import Run
+
+    options = data.options()
+    kept = Run(run).read_config().get("text") or {}
+    if not kept:
+        return options
+    table = data.replacements or kept.get("replacements")  # it may have been moved
+    try:
+        text = TextOptions(
+            kept["normalization"], kept["sep"], kept["space"], Path(table) if table else None
+        )
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{Run(run).config}: damaged (text: {error}). Train again.") from error
+    return replace(options, text=text)
+
+
+def typewriter_eval(
+    run: Positional[Path],
+    data: Positional[Path],
+    /,
+    reading: DataArgument = READ_AS_IS,
+    split: Literal["train", "val", "test", "all"] = "test",
+    device: str = "auto",
+    json: Annotated[bool, arg(name="json")] = False,
+) -> int:
+    """Read the lines of a split and judge the reading and the reconstruction.
+
+    Args:
+        run: Run folder.
+        data: Folder of lines, or one file of it.
+        reading: How the data is read; the text options are always those of the run.
+        split: Which lines.
+        device: auto, cpu, cuda, ...
+        json: Print one JSON object instead of text.
+    """
+    from ..typewriter.assessment import evaluate_run
+    from ..typewriter.wording import evaluation_lines
+
+    collection = read_collection(data, _run_reading(run, reading))
+    evaluation = evaluate_run(run, collection, split, device)
+    if evaluation is None:
+        print(
+            "nothing to compare with: no line has a transcription, or the typewriter was trained "
+            "without any. The readings are in the run folder.",
+            file=sys.stderr,
+        )
+        return 1
+    print(as_json(evaluation.as_dict()) if json else "\n".join(evaluation_lines(evaluation)))
+    return 0
+
+
+def typewriter_decompose(
+    run: Positional[Path],
+    images: Positional[Path],
+    /,
+    out: Path,
+    reading: DataArgument = READ_AS_IS,
+    device: str = "auto",
+) -> int:
+    """Take lines apart: text, boxes (TSV, PAGE XML, ALTO), pictures; 1 if some were set aside.
+
+    Args:
+        run: Run folder.
+        images: Folder of line images (no annotation needed), or any data set.
+        out: Folder to write into.
+        reading: How the images are read.
+        device: auto, cpu, cuda, ...
+    """
+    from ..typewriter.run import decompose_into
+
+    collection = read_collection(images, _run_reading(run, reading))
+    result = decompose_into(run, collection, out, device)
+    for row in result.summary():
+        print(row)
+    return 1 if result.set_aside else 0
+
+
+def typewriter_report(
+    run: Positional[Path], /, split: Literal["train", "val", "test", "all"] | None = None
+) -> int:
+    """Write the report page of a run from what its folder holds.
+
+    Args:
+        run: Run folder.
+        split: Which evaluation to show; the best there is if not given.
+    """
+    from ..typewriter.summary import write_report
+
+    print(write_report(run, split))
+    return 0

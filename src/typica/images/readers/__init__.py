@@ -1,0 +1,1 @@
+"""Readers of picture collections, one module per format."""

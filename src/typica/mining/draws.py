@@ -1,0 +1,118 @@
+r"""The pairs (t, eps) that typicality is estimated with: common to all pictures, repeatable.
+
+The expectation over t and eps (eqs. 4.8 to 4.11) is a mean over `draws` pairs. Pair s is a
+function of the seed, of s and of the latent's shape, and of nothing else: every picture of one
+shape meets the same pairs (common random numbers, so that scores of different pictures differ by
+the pictures), whatever the batch, the shard or the order. The null condition and every label
+meet them too.
+
+Times are stratified unless told otherwise: with \(S\) draws in \(G\) groups, the range is cut
+into \(S\) equal strata, and draw \(s = m G + g\) takes a jittered time of one stratum among the
+\(G\) of the m-th part of the range. So each draw has a stratum of its own, and every group
+\(s \bmod G\) has one draw in each of the \(S / G\) parts: its mean is an estimate of the same
+quality as the others, which the standard error needs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .config import TypicalityConfig
+
+__all__ = ["Draws", "posterior_noise", "standard_normal", "stratified_times", "uniform_times"]
+
+Purpose = Literal["times", "noise", "posterior"]
+
+
+def _generator(purpose: Purpose, seed: int, index: int = 0) -> np.random.Generator:
+    """A stream of its own for each purpose, seed and index (counter-based, 128-bit key)."""
+    key = hashlib.blake2b(f"{purpose}/{seed}/{index}".encode(), digest_size=16).digest()
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little")))
+
+
+def standard_normal(
+    purpose: Purpose, seed: int, index: int, shape: tuple[int, ...]
+) -> NDArray[np.float32]:
+    """Standard normal numbers that are a function of the arguments only.
+
+    Arguments:
+        purpose: What they are for; streams of different purposes are independent.
+        seed: Of the run.
+        index: Of the draw, or of the picture.
+        shape: Of the result.
+    """
+    return _generator(purpose, seed, index).standard_normal(shape, dtype=np.float32)
+
+
+def uniform_times(draws: int, t_min: float, t_max: float, seed: int) -> NDArray[np.float64]:
+    """Independent times, uniform in [t_min, t_max) (the paper's), `(draws,)`."""
+    return _within(_generator("times", seed).random(draws), t_min, t_max)
+
+
+def stratified_times(
+    draws: int, groups: int, t_min: float, t_max: float, seed: int
+) -> NDArray[np.float64]:
+    """One jittered time in each of `draws` equal strata of [t_min, t_max), `(draws,)`.
+
+    Arguments:
+        draws: S, a multiple of `groups`.
+        groups: G; the times at s, s + G, s + 2 G... lie in different G-ths of the strata.
+        t_min: Start of the range.
+        t_max: End of the range.
+        seed: Decides the jitter, and which group takes which stratum.
+    """
+    random = _generator("times", seed)
+    parts = draws // groups
+    dealt = random.permuted(np.tile(np.arange(groups), (parts, 1)), axis=1)  # (parts, G)
+    strata = (np.arange(parts)[:, None] * groups + dealt).ravel()
+    return _within((strata + random.random(draws)) / draws, t_min, t_max)
+
+
+def _within(shares: NDArray[np.float64], t_min: float, t_max: float) -> NDArray[np.float64]:
+    """Shares of the range in [0, 1) as times; rounding never reaches `t_max`."""
+    times: NDArray[np.float64] = t_min + shares * (t_max - t_min)
+    return np.minimum(times, np.nextafter(t_max, t_min))
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The pairs (t, eps) of one job.
+
+    Arguments:
+        fractions: Diffusion times in [0, 1), `(S,)`.
+        seed: Of the noise.
+    """
+
+    fractions: NDArray[np.float64]
+    seed: int
+
+    @classmethod
+    def of(cls, config: TypicalityConfig) -> Draws:
+        """The pairs that a configuration asks for."""
+        if config.sampling == "uniform":
+            times = uniform_times(config.draws, config.t_min, config.t_max, config.seed)
+        else:
+            times = stratified_times(
+                config.draws, config.groups, config.t_min, config.t_max, config.seed
+            )
+        return cls(times, config.seed)
+
+    def __len__(self) -> int:
+        return len(self.fractions)
+
+    def noise(self, draw: int, shape: tuple[int, ...]) -> Tensor:
+        """eps of one draw, `shape` (that of one latent, `(C, h, w)`), float32, on the processor."""
+        return torch.from_numpy(standard_normal("noise", self.seed, draw, shape))
+
+
+def posterior_noise(seed: int, picture: str, shape: tuple[int, ...]) -> Tensor:
+    """What a picture's posterior is sampled with: a function of the seed and the picture's id."""
+    index = int.from_bytes(hashlib.blake2b(picture.encode(), digest_size=8).digest(), "little")
+    return torch.from_numpy(standard_normal("posterior", seed, index, shape))

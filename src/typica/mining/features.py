@@ -1,0 +1,339 @@
+"""DIFT features of elements (Tang et al., 2023; section 4.3.4).
+
+A picture is noised to one time t and shown to the UNet, with the prompt of its label; the output
+of one upsampling block, averaged over a few noises, describes the picture cell by cell. The
+feature of an element is the mean of its cells, scaled to unit length. A picture is computed once
+for all its elements, and the UNet is left as soon as the block has answered.
+
+As in the paper's program: t = 161, the second of four blocks, 8 noises, the whole picture rather
+than the patch. Unlike it, the mean of the codec's posterior is taken rather than a sample of it,
+and the noises depend on the seed, the member and the shape only, so that a repetition agrees.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm import tqdm
+
+from ..errors import ConfigError, RunError
+from ..images.loading import load_pixels
+from ..images.picture import PictureCollection
+from ..images.sizes import working_size
+from ..runs import load_tensors
+from .config import FeatureConfig
+from .denoiser import Denoiser
+from .feature_store import identity, load_features, read_piece, save_features, write_piece
+from .folder import MiningAbout
+from .pixels import to_tensor
+from .table import ElementsTable
+
+__all__ = [
+    "PIECE",
+    "block_output",
+    "cells",
+    "choose_block",
+    "element_features",
+    "member_noise",
+    "picture_features",
+    "pool",
+    "write_features",
+]
+
+PIECE = 64
+"""Pictures per file of intermediate results: what an interrupted run repeats at most."""
+
+
+class _Reached(Exception):
+    """The block that was wanted has answered; the rest of the UNet is not needed."""
+
+
+def choose_block(unet: Any, block: int | None) -> int:
+    """The index of the upsampling block whose output is taken.
+
+    Arguments:
+        unet: A `diffusers.UNet2DConditionModel`.
+        block: As configured; None takes the second of four (paper), else the first.
+
+    Raises:
+        ConfigError: If there is no such block.
+    """
+    blocks = len(unet.up_blocks)
+    if block is None:
+        return 1 if blocks == 4 else 0
+    if block >= blocks:
+        raise ConfigError(f"features.block: {block}, but this model has 0 to {blocks - 1}")
+    return block
+
+
+def block_output(
+    denoiser: Denoiser,
+    noisy: Tensor,
+    times: Tensor,
+    condition: Tensor,
+    block: int,
+    bfloat16: bool = False,
+) -> Tensor:
+    """The output of one upsampling block, after its upsampler.
+
+    Arguments:
+        denoiser: The model.
+        noisy: x_t, `(B, C, h, w)`.
+        times: t, `(B,)`, integers.
+        condition: Hidden states, `(B, L, D)`.
+        block: Index of the block.
+        bfloat16: Compute in bfloat16 if the hardware does.
+
+    Returns:
+        `(B, C', h', w')`, float32.
+    """
+    found: list[Tensor] = []
+
+    def leave(module: torch.nn.Module, given: Any, output: Tensor) -> None:
+        found.append(output)
+        raise _Reached
+
+    handle = denoiser.unet.up_blocks[block].register_forward_hook(leave)
+    try:
+        denoiser.output(noisy, times, condition, bfloat16)
+    except _Reached:
+        pass
+    finally:
+        handle.remove()
+    return found[0].float()
+
+
+def member_noise(seed: int, member: int, shape: tuple[int, ...]) -> Tensor:
+    """The noise of one member of the ensemble, the same for all pictures of a shape.
+
+    Arguments:
+        seed: Of the features.
+        member: From 0.
+        shape: Of a latent, `(C, h, w)`.
+    """
+    text = json.dumps(["dift", seed, member, list(shape)])
+    number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
+    return torch.randn(shape, generator=torch.Generator().manual_seed(number))
+
+
+def cells(start: int, length: int, pixels: int, number: int) -> slice:
+    """The cells that a stretch of pixels covers, at least one.
+
+    Arguments:
+        start: First pixel.
+        length: Number of pixels, at least 1.
+        pixels: Pixels along the axis; `start + length` is at most that.
+        number: Cells along the axis.
+    """
+    first = min(start * number // pixels, number - 1)
+    return slice(first, max(first + 1, (start + length) * number // pixels))
+
+
+def pool(features: Tensor, table: ElementsTable, row: int, height: int, width: int) -> Tensor:
+    """The feature of one element: the mean over its cells, scaled to unit length.
+
+    Arguments:
+        features: Of its picture, `(D, h, w)`.
+        table: The elements.
+        row: Which one.
+        height: Of the picture, in working pixels.
+        width: Of the picture, in working pixels.
+
+    Returns:
+        `(D,)`.
+    """
+    side = int(table.side[row])
+    down = cells(int(table.work_y[row]), side, height, features.shape[1])
+    across = cells(int(table.work_x[row]), side, width, features.shape[2])
+    return F.normalize(features[:, down, across].mean(dim=(1, 2)), dim=0)
+
+
+@torch.no_grad()
+def picture_features(
+    denoiser: Denoiser,
+    latents: Tensor,
+    labels: list[str],
+    config: FeatureConfig,
+    bfloat16: bool = False,
+) -> Tensor:
+    """Feature maps of pictures of one shape: the mean over the ensemble.
+
+    Arguments:
+        denoiser: The model.
+        latents: `(P, C, h, w)`.
+        labels: Of the pictures, P.
+        config: Time, block, ensemble; at most `batch_size` passes are made at a time.
+        bfloat16: Compute in bfloat16 if the hardware does.
+
+    Returns:
+        `(P, D, h', w')`, float32.
+    """
+    block = choose_block(denoiser.unet, config.block)
+    condition = denoiser.condition(labels)
+    count, shape = len(latents), tuple(latents.shape[1:])
+    at_once = max(1, config.batch_size // count)
+    time = torch.tensor(config.timestep * denoiser.schedule.steps // 1000)
+    total: Tensor | None = None
+    for first in range(0, config.ensemble, at_once):
+        members = range(first, min(first + at_once, config.ensemble))
+        noise = torch.stack([member_noise(config.seed, m, shape) for m in members])
+        # every picture with every member: (P members, C, h, w)
+        noise = noise.to(latents.device)[None].expand(count, -1, -1, -1, -1).flatten(0, 1)
+        clean = latents.repeat_interleave(len(members), dim=0)
+        times = time.to(latents.device).expand(len(clean))
+        noisy = denoiser.schedule.add_noise(clean, noise, times)
+        told = condition.repeat_interleave(len(members), dim=0)
+        found = block_output(denoiser, noisy, times, told, block, bfloat16)
+        sums = found.unflatten(0, (count, len(members))).sum(1)
+        total = sums if total is None else total + sums
+    assert total is not None
+    return total / config.ensemble
+
+
+@torch.no_grad()
+def element_features(
+    denoiser: Denoiser,
+    table: ElementsTable,
+    collection: PictureCollection,
+    about: MiningAbout,
+    show_progress: bool = True,
+    *,
+    bfloat16: bool = False,
+    pieces: Path | None = None,
+) -> Tensor:
+    """DIFT features of all elements.
+
+    Arguments:
+        denoiser: The model, on its device.
+        table: N elements.
+        collection: Their pictures.
+        about: Configuration of the run.
+        show_progress: Show a bar on standard error.
+        bfloat16: Compute in bfloat16 if the hardware does.
+        pieces: Folder for intermediate results, from which an interrupted run goes on.
+
+    Returns:
+        `(N, D)`, float32, on the processor, every row of unit length.
+
+    Raises:
+        RunError: If an element's picture is not in the collection.
+        DataError: If a picture cannot be read, or the model does not know its label.
+        ConfigError: If the model has no such block.
+    """
+    denoiser.eval()
+    choose_block(denoiser.unet, about.config.features.block)
+    made_of = identity(denoiser, table, about, bfloat16)
+    found: Tensor | None = None
+    jobs = _jobs(table, collection, about)
+    total = sum(len(job) for job in jobs)
+    with tqdm(total=total, desc="features", unit="picture", disable=not show_progress) as bar:
+        for number, job in enumerate(jobs):
+            path = pieces / f"piece-{number:05d}.safetensors" if pieces else None
+            rows = torch.tensor([row for _, numbers in job for row in numbers])
+            part = read_piece(path, made_of, rows) if path else None
+            if part is None:
+                part = torch.stack(list(_job(denoiser, job, table, collection, about, bfloat16)))
+                if path is not None:
+                    write_piece(path, part, made_of, rows)
+            if found is None:
+                found = torch.zeros(len(table), part.shape[1])
+            found[rows] = part
+            bar.update(len(job))
+    return found if found is not None else torch.zeros(len(table), 0)
+
+
+Job = list[tuple[int, list[int]]]
+"""Pictures of one shape: the index of each in the collection, and its rows of the table."""
+
+
+def _jobs(table: ElementsTable, collection: PictureCollection, about: MiningAbout) -> list[Job]:
+    """All pictures that have elements, in pieces of one shape."""
+    places = {picture.id: index for index, picture in enumerate(collection)}
+    rows: dict[int, list[int]] = defaultdict(list)
+    for row, name in enumerate(table.picture.tolist()):
+        if name not in places:
+            raise RunError(
+                f"{name}: in the elements table, but not in {collection.root}. "
+                "Run `typica mine elements` again on this collection."
+            )
+        rows[places[name]].append(row)
+    shapes: dict[tuple[int, int], Job] = defaultdict(list)
+    for index in sorted(rows):
+        shapes[_working(collection, index, about)].append((index, rows[index]))
+    return [
+        shapes[shape][first : first + PIECE]
+        for shape in sorted(shapes)
+        for first in range(0, len(shapes[shape]), PIECE)
+    ]
+
+
+def _working(collection: PictureCollection, index: int, about: MiningAbout) -> tuple[int, int]:
+    picture = collection.pictures[index]
+    return working_size(picture.width, picture.height, about.config.size, about.factor)
+
+
+def _job(
+    denoiser: Denoiser,
+    job: Job,
+    table: ElementsTable,
+    collection: PictureCollection,
+    about: MiningAbout,
+    bfloat16: bool,
+) -> Iterator[Tensor]:
+    """Features of one piece, in the order of its rows."""
+    config = about.config.features
+    at_once = max(1, config.batch_size // config.ensemble)
+    for first in range(0, len(job), at_once):
+        part = job[first : first + at_once]
+        pictures = [collection.pictures[index] for index, _ in part]
+        arrays = [load_pixels(p, about.config.size, about.factor) for p in pictures]
+        latents = denoiser.codec.encode(to_tensor(arrays).to(denoiser.device))
+        labels = [picture.label for picture in pictures]
+        maps = picture_features(denoiser, latents, labels, config, bfloat16)
+        width, height = _working(collection, part[0][0], about)
+        for features, (_, rows) in zip(maps, part, strict=True):
+            for row in rows:
+                yield pool(features, table, row, height, width).cpu()
+
+
+def write_features(
+    path: Path,
+    denoiser: Denoiser,
+    table: ElementsTable,
+    collection: PictureCollection,
+    about: MiningAbout,
+    show_progress: bool = True,
+    bfloat16: bool = False,
+) -> Tensor:
+    """Compute and write the features of a table, unless the file already holds them.
+
+    An interrupted computation goes on from the pieces that it left in a folder beside the file.
+
+    Arguments:
+        path: The features file.
+        denoiser, table, collection, about, show_progress, bfloat16: See `element_features`.
+
+    Returns:
+        As `load_features`.
+    """
+    made_of = identity(denoiser, table, about, bfloat16)
+    with contextlib.suppress(RunError):  # missing, damaged, or of other elements: made anew
+        if load_tensors(path)[1] == made_of:
+            return load_features(path, table)
+    pieces = path.with_suffix(".pieces")
+    features = element_features(
+        denoiser, table, collection, about, show_progress, bfloat16=bfloat16, pieces=pieces
+    )
+    save_features(path, features, made_of)
+    shutil.rmtree(pieces, ignore_errors=True)
+    return load_features(path, table)

@@ -1,0 +1,328 @@
+"""The state of a fine-tuning: weights, optimizer and a few numbers, and their one file.
+
+Everything random at step n is a function of (seed, n), so this state is all that an exact
+continuation needs. It is written together, in one file, in one rename.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from ..configs import from_plain
+from ..errors import ConfigError, DataError, RunError
+from ..runs import load_tensors, save_tensors
+from .batches import Batch, BatchMaker
+from .config import FinetuneConfig
+from .denoiser import Denoiser
+from .folder import MiningAbout, MiningFolder
+from .latents import LatentCache
+from .lora import add_lora
+from .schedule import NoiseSchedule
+
+__all__ = ["FinetuneState", "Progress", "learning_rate", "noise_share", "read_progress"]
+
+_HELD_OUT = 256
+"""Most held-out pictures that an evaluation looks at."""
+
+
+@dataclass
+class Progress:
+    """The numbers of a training state; all of them are in the checkpoint.
+
+    Arguments:
+        step: Steps taken.
+        total: Steps planned.
+        fitted: Whether `total` was fitted to a time, so that the configured number is not meant.
+        logged: The step of the last row of the log.
+        seconds: Time spent, in all sessions.
+        evaluated: How often held-out pictures were looked at, the start included.
+        rate: Factor on the learning rate, halved after every loss that was no number.
+        rollbacks: How often that happened.
+        held_out_loss: At the last evaluation; None without held-out pictures.
+    """
+
+    step: int = 0
+    total: int = 0
+    fitted: bool = False
+    logged: int = 0
+    seconds: float = 0.0
+    evaluated: int = 0
+    rate: float = 1.0
+    rollbacks: int = 0
+    held_out_loss: float | None = None
+
+
+def learning_rate(config: FinetuneConfig, step: int, total: int) -> float:
+    """The learning rate of a step.
+
+    Arguments:
+        config: Its `schedule` is constant, or `one-cycle`: up in a line over the first tenth,
+            then down along half a cosine to a hundredth.
+        step: From 0.
+        total: Steps planned.
+    """
+    if config.schedule == "constant":
+        return config.learning_rate
+    place = min(1.0, (step + 1) / total)
+    if place < 0.1:
+        return config.learning_rate * place / 0.1
+    fall = 0.5 + 0.5 * math.cos(math.pi * (place - 0.1) / 0.9)
+    return config.learning_rate * (0.01 + 0.99 * fall)
+
+
+def noise_share(schedule: NoiseSchedule, times: Tensor) -> Tensor:
+    """What the training loss is multiplied with to be the loss of eps (eq. 4.7), `(B,)`."""
+    signal = schedule.signal.to(times.device)[times]
+    if schedule.prediction == "epsilon":
+        return torch.ones_like(signal)
+    return signal if schedule.prediction == "v_prediction" else signal / (1 - signal)
+
+
+def _key(about: MiningAbout) -> dict[str, Any]:
+    """What a checkpoint must have in common with the run that goes on with it."""
+    config = about.config.as_dict()
+    finetune = {
+        name: value
+        for name, value in config["finetune"].items()
+        # these do not decide what the weights become, or may be extended
+        if name not in ("steps", "samples", "sample_labels", "evaluations", "checkpointing")
+    }
+    key = {"finetune": finetune, "size": config["size"], "small": config["small"]}
+    prompt = [about.prompt.label, about.prompt.null]
+    return key | {
+        "base": about.base,
+        "prompt": prompt,
+        "labels": list(about.labels),
+        "data": about.data.get("digest"),
+    }
+
+
+def read_progress(folder: MiningFolder, about: MiningAbout) -> Progress:
+    """How far the checkpoint of a run has come.
+
+    Raises:
+        RunError: If it is missing or damaged, or belongs to other options or data.
+    """
+    try:
+        with safe_open(folder.checkpoint, framework="pt") as file:
+            values = json.loads((file.metadata() or {})["typica"])
+        key, progress = values["key"], from_plain(Progress, values["progress"])
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, ConfigError) as error:
+        raise RunError(
+            f"{folder.checkpoint}: damaged, or no checkpoint of a fine-tuning ({error}). Start a "
+            "new run in another folder."
+        ) from error
+    wanted = json.loads(json.dumps(_key(about)))
+    if key != wanted:
+        differ = sorted(name for name in wanted if key.get(name) != wanted[name])
+        raise RunError(
+            f"{folder.folder}: the fine-tuning was started with another "
+            f"{', '.join(differ)}. Go on with the same, or give another --out."
+        )
+    return progress
+
+
+class FinetuneState:
+    """The pieces of one fine-tuning and what is done with them: step, evaluate, save."""
+
+    def __init__(
+        self,
+        folder: MiningFolder,
+        about: MiningAbout,
+        denoiser: Denoiser,
+        cache: LatentCache,
+        device: torch.device,
+    ) -> None:
+        self.folder, self.about, self.config = folder, about, about.config.finetune
+        self.denoiser, self.cache, self.device = denoiser, cache, device
+        usable = [i for i in range(len(cache)) if i not in cache.skipped]
+        train = [i for i in usable if cache.pictures[i].split == "train"]
+        val = [i for i in usable if cache.pictures[i].split == "val"]
+        if not train:
+            raise DataError(
+                "there is no training picture that can be read. `typica images check` says why."
+            )
+        if len(val) > _HELD_OUT:  # evenly spread over the ids
+            val = [val[int(k)] for k in np.linspace(0, len(val) - 1, _HELD_OUT).round()]
+        self.batches = BatchMaker(cache, train, self.config)
+        self.val = val
+        self.lora = self.config.lora_rank is not None
+        if self.config.lora_rank is not None:
+            add_lora(denoiser.unet, self.config.lora_rank, self.config.seed)
+        else:
+            denoiser.unet.requires_grad_(True)
+        if self.config.checkpointing:
+            denoiser.unet.enable_gradient_checkpointing()
+        self.weights: dict[str, torch.nn.Parameter] = {
+            f"unet.{name}": value
+            for name, value in denoiser.unet.named_parameters()
+            if value.requires_grad
+        }
+        if denoiser.conditioner.trainable:
+            for name, value in denoiser.conditioner.named_parameters():
+                self.weights[f"conditioner.{name}"] = value
+        self.optimizer = torch.optim.AdamW(
+            list(self.weights.values()),
+            lr=self.config.learning_rate,
+            betas=(0.9, 0.999),
+            weight_decay=self.config.weight_decay,
+        )
+        self.average: dict[str, Tensor] = {}
+        if self.config.ema is not None:
+            self.average = {name: w.detach().clone() for name, w in self.weights.items()}
+        self.progress = Progress(total=self.config.steps)
+        self.sum = torch.zeros((), device=device)
+
+    def one_step(self) -> None:
+        """Forward, backward, update."""
+        config, now = self.config, self.progress
+        self.denoiser.unet.train()
+        for group in self.optimizer.param_groups:
+            group["lr"] = now.rate * learning_rate(config, now.step, now.total)
+        batch = self.batches.training(now.step)
+        self.optimizer.zero_grad(set_to_none=True)
+        size = config.batch_size // config.accumulate
+        for first in range(0, config.batch_size, size):
+            loss = self._losses(batch.part(first, first + size)).sum() / config.batch_size
+            loss.backward()
+            self.sum += loss.detach()
+        if config.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.weights.values(), config.clip)
+        self.optimizer.step()
+        now.step += 1
+        if config.ema is not None:
+            # a young average follows faster, so that it forgets the beginning
+            decay = min(config.ema, (1 + now.step) / (10 + now.step))
+            with torch.no_grad():
+                for name, weight in self.weights.items():
+                    self.average[name].lerp_(weight, 1 - decay)
+
+    def _losses(self, batch: Batch, without_label: bool = False) -> Tensor:
+        """Eq. 4.5 for every picture of a batch, `(B,)`."""
+        labels = [None] * len(batch.labels) if without_label else batch.labels
+        return self.denoiser.loss(
+            batch.latents.to(self.device),
+            batch.noise.to(self.device),
+            batch.times(self.denoiser.schedule).to(self.device),
+            self.denoiser.condition(labels),
+            self.config.bfloat16,
+        )
+
+    def mean_loss(self) -> float:
+        """The mean training loss since the last call."""
+        value = float(self.sum) / max(1, self.progress.step - self.progress.logged)
+        self.sum.zero_()
+        self.progress.logged = self.progress.step
+        return value
+
+    def healthy(self) -> bool:
+        """Whether the recent losses and every weight are finite numbers (waits for the device)."""
+        values = [self.sum, *self.weights.values()]
+        return bool(torch.stack([value.isfinite().all() for value in values]).all())
+
+    @contextmanager
+    def kept_weights(self) -> Iterator[None]:
+        """Put the moving average in place of the weights, if there is one."""
+        if not self.average:
+            yield
+            return
+        own = {name: weight.detach().clone() for name, weight in self.weights.items()}
+        self._put(self.average)
+        try:
+            yield
+        finally:
+            self._put(own)
+
+    def settle(self) -> None:
+        """Leave the moving average, if there is one, in the denoiser for good."""
+        if self.average:
+            self._put(self.average)
+
+    @torch.no_grad()
+    def _put(self, values: dict[str, Tensor]) -> None:
+        for name, weight in self.weights.items():
+            weight.copy_(values[name])
+
+    @torch.no_grad()
+    def evaluate(self) -> dict[str, float]:
+        """Look at the held-out pictures, with the same noises every time.
+
+        Returns:
+            `held_out_loss`, of the kind of the training loss; `held_out_typicality`, by how much
+            the label lowers the loss of eps (the mean T of eq. 4.9 over all times). Empty without
+            held-out pictures.
+        """
+        self.progress.evaluated += 1
+        if not self.val:
+            return {}
+        self.denoiser.unet.eval()
+        losses, gains = [], []
+        size = max(1, self.config.batch_size // self.config.accumulate)
+        with self.kept_weights():
+            for first in range(0, len(self.val), size):
+                batch = self.batches.held_out(self.val, first, min(len(self.val), first + size))
+                told, untold = self._losses(batch), self._losses(batch, without_label=True)
+                schedule = self.denoiser.schedule
+                share = noise_share(schedule, batch.times(schedule)).to(self.device)
+                losses.append(told)
+                gains.append(share * (untold - told))
+        self.progress.held_out_loss = float(torch.cat(losses).mean())
+        return {
+            "held_out_loss": self.progress.held_out_loss,
+            "held_out_typicality": float(torch.cat(gains).mean()),
+        }
+
+    def save(self) -> None:
+        """Write the checkpoint: one file, one rename."""
+        tensors = {f"weights.{name}": value.detach() for name, value in self.weights.items()}
+        tensors |= {f"average.{name}": value for name, value in self.average.items()}
+        for number, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{name}": value for name, value in state.items()}
+        tensors["sum"] = self.sum
+        about = {"key": _key(self.about), "progress": vars(self.progress)}
+        save_tensors(self.folder.checkpoint, tensors, about)
+
+    def load(self) -> None:
+        """Go back to the checkpoint.
+
+        Raises:
+            RunError: If it is missing or damaged, or belongs to other options or data.
+        """
+        progress = read_progress(self.folder, self.about)
+        tensors, _ = load_tensors(self.folder.checkpoint)
+
+        def part(prefix: str) -> dict[str, Tensor]:
+            start = f"{prefix}."
+            return {k[len(start) :]: v for k, v in tensors.items() if k.startswith(start)}
+
+        try:
+            self._put(part("weights"))
+            average = part("average")
+            self.average = {name: average[name].to(self.device) for name in self.average}
+            weights = list(self.weights.values())
+            states: dict[int, dict[str, Tensor]] = {}
+            for name, value in part("optimizer").items():
+                number, _, entry = name.partition(".")
+                weight = weights[int(number)]
+                if value.shape == weight.shape:  # bytes in the order of the weight: faster
+                    value = torch.empty_like(weight).detach().copy_(value)
+                states.setdefault(int(number), {})[entry] = value
+            whole = self.optimizer.state_dict()
+            self.optimizer.load_state_dict({**whole, "state": states})
+            self.sum = tensors["sum"].to(self.device)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise RunError(
+                f"{self.folder.checkpoint}: damaged, or from another version ({error}). Start a "
+                "new run in another folder."
+            ) from error
+        self.progress = progress

@@ -1,0 +1,294 @@
+"""The store of typicality maps: one safetensors file per piece of the collection.
+
+    piece-00000.safetensors   pictures 0 .. piece - 1, in the order of the collection
+    piece-00001.safetensors   ...
+
+Of every picture it keeps, by its index in the collection:
+
+    typicality.INDEX   (K, h, w) float32      mean over draws, a row per label
+    groups.INDEX       (K, G, h, w) float16   group means less typicality, over their `scale`
+    scale.INDEX        (K,) float32           largest deviation of a label
+    null.INDEX         (h, w) float32         mean loss under the null condition
+
+and in the metadata what decides the numbers (`settings`), the ids and labels, and the pictures
+that were skipped because they could not be decoded.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from ..errors import RunError
+from ..runs import load_tensors, save_tensors
+
+__all__ = [
+    "PictureMaps",
+    "Skipped",
+    "check_piece",
+    "maps_settings",
+    "missing_pieces",
+    "piece_path",
+    "read_maps",
+    "read_piece",
+    "skipped_pictures",
+    "write_piece",
+]
+
+FORMAT = 1
+_NAME = re.compile(r"piece-(\d{5,})\.safetensors")
+
+
+@dataclass(frozen=True)
+class PictureMaps:
+    """What scoring finds out about one picture.
+
+    Arguments:
+        index: Of the picture in its collection.
+        id: Of the picture.
+        labels: The K labels it was scored under: its own, or all.
+        typicality: T of every cell, `(K, h, w)`, float32: mean over draws and channels.
+        groups: Means of the G groups of draws less `typicality`, `(K, G, h, w)`, float32
+            (half precision on disk).
+        null: Mean loss under the null condition, `(h, w)`, float32.
+        channels: Of the latent; a cell has this many elements.
+    """
+
+    index: int
+    id: str
+    labels: tuple[str, ...]
+    typicality: NDArray[np.float32]
+    groups: NDArray[np.float32]
+    null: NDArray[np.float32]
+    channels: int
+
+    def of(self, label: str) -> PictureMaps:
+        """The maps under one label only, K = 1.
+
+        Raises:
+            RunError: If it was not scored under that label.
+        """
+        if label not in self.labels:
+            raise RunError(
+                f"{self.id}: was not scored under {label!r}, only under {', '.join(self.labels)}. "
+                "Score with typicality.labels=all."
+            )
+        row = slice(self.labels.index(label), self.labels.index(label) + 1)
+        return PictureMaps(
+            self.index,
+            self.id,
+            (label,),
+            self.typicality[row],
+            self.groups[row],
+            self.null,
+            self.channels,
+        )
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A picture that could not be scored.
+
+    Arguments:
+        index: In its collection.
+        id: Of the picture.
+        message: Why, with the remedy.
+    """
+
+    index: int
+    id: str
+    message: str
+
+
+def piece_path(folder: Path, piece: int) -> Path:
+    """The file of one piece."""
+    return folder / f"piece-{piece:05d}.safetensors"
+
+
+def write_piece(
+    folder: Path,
+    piece: int,
+    maps: Sequence[PictureMaps],
+    skipped: Sequence[Skipped],
+    settings: dict[str, Any],
+) -> None:
+    """Write one piece in one step; the same maps give the same bytes.
+
+    Arguments:
+        folder: Of the pieces.
+        piece: Its number.
+        maps: Of its pictures, in the order of the collection.
+        skipped: Its pictures that have none.
+        settings: What decides the numbers; all pieces of a folder must agree.
+    """
+    tensors: dict[str, torch.Tensor] = {}
+    for one in maps:
+        scale = np.abs(one.groups).max((1, 2, 3), initial=0).astype(np.float32)
+        shares = one.groups / np.where(scale > 0, scale, 1)[:, None, None, None]
+        arrays = {
+            "typicality": one.typicality.astype(np.float32),
+            "groups": shares.astype(np.float16),
+            "scale": scale,
+            "null": one.null.astype(np.float32),
+        }
+        for name, array in arrays.items():
+            tensors[f"{name}.{one.index}"] = torch.from_numpy(np.ascontiguousarray(array))
+    about = {
+        "format": FORMAT,
+        "piece": piece,
+        "settings": settings,
+        "pictures": [
+            {"index": m.index, "id": m.id, "labels": m.labels, "channels": m.channels} for m in maps
+        ],
+        "skipped": [asdict(one) for one in skipped],
+    }
+    save_tensors(piece_path(folder, piece), tensors, about)
+
+
+def read_piece(folder: Path, piece: int) -> Iterator[PictureMaps]:
+    """The maps of one piece, in the order of the collection.
+
+    Raises:
+        RunError: If it is missing or damaged.
+    """
+    path = piece_path(folder, piece)
+    tensors, about = load_tensors(path)
+    try:
+        for found in about["pictures"]:
+            index = int(found["index"])
+            arrays = {
+                name: tensors.pop(f"{name}.{index}").numpy()
+                for name in ("typicality", "groups", "scale", "null")
+            }
+            yield PictureMaps(
+                index,
+                str(found["id"]),
+                tuple(found["labels"]),
+                arrays["typicality"],
+                arrays["groups"].astype(np.float32) * arrays["scale"][:, None, None, None],
+                arrays["null"],
+                int(found["channels"]),
+            )
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{path}: damaged ({error!r}). {_AGAIN}") from error
+
+
+_AGAIN = "Delete it and run `typica mine score` again: only what is missing is computed."
+
+
+def _about(path: Path) -> dict[str, Any]:
+    """The metadata of a piece, without its tensors.
+
+    Raises:
+        RunError: If it is damaged, or of a later format.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {})["typica"])
+        if not isinstance(about["settings"], dict) or not isinstance(about["skipped"], list):
+            raise ValueError("its description is not that of a piece")
+        version = int(about["format"])
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+        raise RunError(f"{path}: damaged, or not written by typica ({error}). {_AGAIN}") from error
+    if version > FORMAT:
+        raise RunError(f"{path}: written by a later typica (format {version}). Update typica.")
+    return dict(about)
+
+
+def check_piece(folder: Path, piece: int, settings: dict[str, Any]) -> tuple[Skipped, ...] | None:
+    """Whether a piece is there, and of these settings.
+
+    Returns:
+        None if it is not there, else the pictures that it skips.
+
+    Raises:
+        RunError: If it is damaged, or of other settings; the message says which differ.
+    """
+    path = piece_path(folder, piece)
+    if not path.exists():
+        return None
+    about = _about(path)
+    _compare(path, about["settings"], settings)
+    return tuple(Skipped(**one) for one in about["skipped"])
+
+
+def _compare(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """Raise a RunError that says which settings of a piece are other ones."""
+    other = sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k))
+    if other:
+        raise RunError(
+            f"{path}: was scored with other settings ({', '.join(other)}). Delete the folder "
+            f"{path.parent.name}/ to score anew, give the former settings, or another --out."
+        )
+
+
+def _pieces(folder: Path) -> dict[int, Path]:
+    """The pieces that are there, by their number.
+
+    Raises:
+        RunError: If there are none.
+    """
+    names = {path: _NAME.fullmatch(path.name) for path in folder.glob("piece-*.safetensors")}
+    found = {int(match[1]): path for path, match in names.items() if match}
+    if not found:
+        raise RunError(f"{folder}: no typicality maps. Run `typica mine score` first.")
+    return dict(sorted(found.items()))
+
+
+def maps_settings(folder: Path) -> dict[str, Any]:
+    """What decides the maps of a folder, the same in all its pieces.
+
+    Raises:
+        RunError: If there are none, one is damaged, or they disagree.
+    """
+    first, *rest = _pieces(folder).values()
+    settings: dict[str, Any] = _about(first)["settings"]
+    for path in rest:
+        _compare(path, _about(path)["settings"], settings)
+    return settings
+
+
+def missing_pieces(folder: Path) -> tuple[int, ...]:
+    """Numbers of the pieces that are still to be scored, such as those of other shards.
+
+    Raises:
+        RunError: If there are none at all.
+    """
+    settings = maps_settings(folder)
+    wanted = -(-int(settings["pictures"]) // int(settings["piece"]))
+    return tuple(sorted(set(range(wanted)) - set(_pieces(folder))))
+
+
+def skipped_pictures(folder: Path) -> tuple[Skipped, ...]:
+    """The pictures that could not be scored."""
+    return tuple(
+        Skipped(**one) for path in _pieces(folder).values() for one in _about(path)["skipped"]
+    )
+
+
+def read_maps(folder: Path) -> Iterator[PictureMaps]:
+    """The maps of all pictures that could be scored, in the order of the collection.
+
+    One piece at a time is in memory.
+
+    Raises:
+        RunError: If maps are missing (other shards), damaged, or of different settings.
+    """
+    missing = missing_pieces(folder)
+    if missing:
+        raise RunError(
+            f"{folder}: {len(missing)} of the pieces are missing (the first is "
+            f"{piece_path(folder, missing[0]).name}). Run `typica mine score` to the end, in "
+            "every shard."
+        )
+    for piece in _pieces(folder):
+        yield from read_piece(folder, piece)

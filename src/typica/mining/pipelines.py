@@ -1,0 +1,197 @@
+"""Reading the parts of a diffusers pipeline: found, checked, and never unpickled."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import DataError, DependencyError
+
+__all__ = ["check_pipeline", "fetch", "fetch_file", "load_part"]
+
+_PARTS = {
+    "unet": {"UNet2DConditionModel"},
+    "vae": {"AutoencoderKL"},
+    "text_encoder": {"CLIPTextModel"},
+    "tokenizer": {"CLIPTokenizer", "CLIPTokenizerFast"},
+}
+"""What a pipeline must hold, of these classes; and a scheduler, of any class."""
+_SUPPORTED = (
+    "Supported are Stable Diffusion 1.x and 2.x pipelines and their fine-tunings (a "
+    "UNet2DConditionModel with one CLIP text encoder and an AutoencoderKL), and `small`. SDXL, "
+    "flow-matching and transformer models are not."
+)
+_WHOLE = "Give the folder of a whole diffusers pipeline, or `small`."
+_WANTED = [
+    "model_index.json",
+    "scheduler/*.json",
+    "tokenizer/*",
+    *[f"{part}/config.json" for part in ("unet", "vae", "text_encoder")],
+    "unet/diffusion_pytorch_model*.safetensors*",
+    "vae/diffusion_pytorch_model*.safetensors*",
+    "text_encoder/model*.safetensors*",
+]
+_UNWANTED = ["*fp16*", "*non_ema*", "*.bin", "*.ckpt"]
+"""Other versions of the same weights."""
+
+
+def fetch(base: str) -> Path:
+    """The folder of a pipeline; downloaded if it is on the hub and not here.
+
+    Arguments:
+        base: A folder, or the id of a pipeline on the hub.
+
+    Raises:
+        DataError: If it is neither, or the hub cannot be reached.
+    """
+    if Path(base).exists():
+        return Path(base)
+
+    def download() -> str:
+        from huggingface_hub import snapshot_download
+
+        return snapshot_download(base, allow_patterns=_WANTED, ignore_patterns=_UNWANTED)
+
+    return Path(_from_hub(base, download))
+
+
+def fetch_file(base: str, name: str) -> Path:
+    """One file of a pipeline; downloaded if it is on the hub and not here.
+
+    Arguments:
+        base: A folder, or the id of a pipeline on the hub.
+        name: Path of the file in it, with forward slashes.
+
+    Raises:
+        DataError: If it is neither, or the hub cannot be reached, or the file is missing.
+    """
+    if Path(base).exists():
+        if not (Path(base) / name).is_file():
+            raise DataError(f"{base}: holds no {name}. {_WHOLE}")
+        return Path(base) / name
+
+    def download() -> str:
+        from huggingface_hub import snapshot_download  # without waiting for an absent network
+
+        return snapshot_download(base, allow_patterns=[name])
+
+    file = Path(_from_hub(base, download)) / name
+    if not file.is_file():
+        raise DataError(f"--base {base}: holds no {name}. {_WHOLE}")
+    return file
+
+
+def _from_hub(base: str, download: Any) -> str:
+    # an id is a name, or an owner and a name: what looks like a path is a folder mistyped
+    parts = base.split("/")
+    if len(parts) > 2 or not all(parts) or any(part.startswith((".", "~")) for part in parts):
+        raise DataError(f"--base {base}: no such folder. {_WHOLE}")
+    try:
+        return str(download())
+    except ImportError as error:
+        raise DependencyError("mining needs diffusers: pip install 'typica[mining]'") from error
+    except Exception as error:  # the hub's client raises dozens of kinds; all mean the same here
+        offline = os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on")
+        how = "HF_HUB_OFFLINE is set" if offline else type(error).__name__
+        raise DataError(
+            f"--base {base}: neither a folder here, nor can it be had from the hub ({how}). Give "
+            "the folder of a diffusers pipeline, or `small`."
+        ) from error
+
+
+def check_pipeline(folder: Path) -> dict[str, tuple[str, str]]:
+    """Make sure that a folder holds a pipeline that can be used, before anything is loaded.
+
+    Returns:
+        For every part (`unet`, `vae`, `text_encoder`, `tokenizer`, `scheduler`) its library and
+        class.
+
+    Raises:
+        DataError: If something is missing, or of another kind; says what is supported.
+    """
+    index = folder / "model_index.json"
+    if not index.is_file():
+        raise DataError(f"{folder}: no diffusers pipeline (no model_index.json). {_WHOLE}")
+    try:
+        values = json.loads(index.read_text(encoding="utf-8"))
+        named = {
+            name: (str(value[0]), str(value[1]))
+            for name, value in values.items()
+            if isinstance(value, list) and len(value) == 2 and value[1] is not None
+        }
+        kind = str(values["_class_name"])
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise DataError(f"{index}: cannot be read ({error!r}). {_WHOLE}") from error
+    for part, classes in _PARTS.items():
+        if part not in named:
+            raise DataError(f"{folder}: a {kind} without {part}. {_SUPPORTED}")
+        if named[part][1] not in classes:
+            raise DataError(f"{folder}: a {kind} whose {part} is a {named[part][1]}. {_SUPPORTED}")
+    if "text_encoder_2" in named:
+        raise DataError(f"{folder}: a {kind} with two text encoders. {_SUPPORTED}")
+    scheduler = named.get("scheduler", ("", ""))
+    if scheduler[0] != "diffusers" or "Flow" in scheduler[1]:
+        raise DataError(
+            f"{folder}: a {kind} whose scheduler is {scheduler[1] or 'missing'}. {_SUPPORTED}"
+        )
+    for part in (*_PARTS, "scheduler"):
+        if not (folder / part).is_dir():
+            raise DataError(f"{folder}: its part {part}/ is missing. {_WHOLE}")
+    return {part: named[part] for part in (*_PARTS, "scheduler")}
+
+
+def load_part(folder: Path, name: str, kind: tuple[str, str]) -> Any:
+    """Load one part of a pipeline, float32, from safetensors only.
+
+    Arguments:
+        folder: Of the pipeline.
+        name: Of the part, which is a folder in it.
+        kind: Library (`diffusers` or `transformers`) and class.
+
+    Raises:
+        DataError: If it is damaged, incomplete, or only there as a pickle.
+        DependencyError: If the library is missing.
+    """
+    library, class_name = kind
+    library = "diffusers" if library == "diffusers" else "transformers"  # no other is imported
+    try:
+        module = importlib.import_module(library)
+    except ImportError as error:
+        raise DependencyError(f"mining needs {library}: pip install 'typica[mining]'") from error
+    found = getattr(module, class_name, None)
+    if not isinstance(found, type) or not hasattr(found, "from_pretrained"):
+        raise DataError(f"{folder}: its {name} is a {class_name}, unknown to this {library}")
+    options: dict[str, Any] = {"subfolder": name, "local_files_only": True}
+    if not issubclass(found, torch.nn.Module):
+        return _loaded(folder, name, found, options)
+    options |= {"use_safetensors": True, "output_loading_info": True, "low_cpu_mem_usage": False}
+    options["torch_dtype" if library == "diffusers" else "dtype"] = torch.float32
+    stems = "diffusion_pytorch_model", "model"
+    if not any((folder / name / f"{stem}.safetensors").exists() for stem in stems) and list(
+        (folder / name).glob("*.fp16.safetensors")
+    ):
+        options["variant"] = "fp16"
+    part, info = _loaded(folder, name, found, options)
+    missing = sorted(info["missing_keys"])
+    if missing:  # the libraries would go on with random numbers
+        raise DataError(
+            f"{folder}: its {name} lacks {len(missing)} tensors, such as {missing[0]}. Take it "
+            "from where it came from again."
+        )
+    return part
+
+
+def _loaded(folder: Path, name: str, kind: Any, options: dict[str, Any]) -> Any:
+    try:
+        return kind.from_pretrained(folder, **options)
+    except Exception as error:  # OSError, SafetensorError, ValueError, ... by what is wrong
+        message = str(error).strip().split("\n")[0]
+        raise DataError(
+            f"{folder}: its {name} cannot be loaded ({message}). It must hold safetensors "
+            "(pickles are never read); take it from where it came from again, or convert it."
+        ) from error

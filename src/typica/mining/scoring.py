@@ -1,0 +1,260 @@
+"""The scoring job: typicality maps of every picture of a collection (eqs. 4.8 to 4.11).
+
+Pictures of one working shape go through the UNet together, the null condition and the labels of
+a (picture, draw) in one batch with the same noise and time. Sums are kept in float32 in the
+order of the draws, picture by picture, so that the result depends neither on the batch size nor
+on the shard. Only means are kept: nothing grows with the number of draws.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from ..errors import ConfigError, DataError
+from ..hardware import fast_bfloat16
+from ..images.loading import load_pixels
+from ..images.picture import Picture, PictureCollection
+from .denoiser import Denoiser
+from .draws import Draws, posterior_noise
+from .estimator import Estimator, Report
+from .folder import MiningAbout
+from .maps import PictureMaps, Skipped, check_piece, write_piece
+from .pixels import to_tensor
+
+__all__ = ["ScoreResult", "model_digest", "score", "score_settings"]
+
+
+@dataclass(frozen=True)
+class ScoreResult:
+    """What a scoring job did.
+
+    Arguments:
+        pieces: Pieces written by this job.
+        kept: Pieces of its shard that were there already.
+        pictures: Pictures scored by this job.
+        evaluations: Evaluations of the UNet (one picture, one draw, one condition each).
+        seconds: It took.
+        batch_size: UNet evaluations at a time in the end; smaller than asked for if the device's
+            memory was too small.
+        skipped: Pictures of this shard that could not be decoded, those of `kept` included.
+    """
+
+    pieces: int
+    kept: int
+    pictures: int
+    evaluations: int
+    seconds: float
+    batch_size: int
+    skipped: tuple[Skipped, ...]
+
+
+def model_digest(denoiser: Denoiser) -> str:
+    """A digest of everything in a denoiser that decides its output: all weights, the schedule."""
+    digest = hashlib.blake2b(digest_size=16)
+    tensors = {**denoiser.state_dict(), "schedule": denoiser.schedule.signal}
+    for name, tensor in sorted(tensors.items()):
+        plain = tensor.detach().cpu().contiguous()
+        digest.update(f"{name} {plain.dtype} {tuple(plain.shape)}\n".encode())
+        digest.update(plain.view(-1).view(torch.uint8).numpy().data)
+    digest.update(denoiser.schedule.prediction.encode())
+    return digest.hexdigest()
+
+
+def score_settings(
+    denoiser: Denoiser, collection: PictureCollection, about: MiningAbout, bfloat16: bool = False
+) -> dict[str, Any]:
+    """What decides the maps of a collection, as plain values; kept in every piece.
+
+    The batch size is not in it, and neither is the device: they change the last digits only.
+    Reduced precision is.
+    """
+    config = about.config.typicality
+    pictures = [[p.id, p.label, p.width, p.height] for p in collection]
+    names = (
+        "draws",
+        "t_min",
+        "t_max",
+        "sampling",
+        "posterior",
+        "labels",
+        "groups",
+        "piece",
+        "seed",
+    )
+    return {
+        **{name: getattr(config, name) for name in names},
+        "pictures": len(collection),
+        "collection": hashlib.blake2b(
+            json.dumps(pictures, ensure_ascii=False).encode(), digest_size=16
+        ).hexdigest(),
+        "size": about.config.size,
+        "prompt": [about.prompt.label, about.prompt.null],
+        "all_labels": list(about.labels),
+        "model": model_digest(denoiser),
+        "precision": "bfloat16" if bfloat16 and fast_bfloat16(denoiser.device) else "float32",
+    }
+
+
+def score(
+    denoiser: Denoiser,
+    collection: PictureCollection,
+    about: MiningAbout,
+    out: Path,
+    *,
+    shard: tuple[int, int] = (0, 1),
+    bfloat16: bool = False,
+    show_progress: bool = True,
+) -> ScoreResult:
+    """Score a collection, or one shard of it, into pieces (`maps.py`).
+
+    Pieces that are there already are kept; a job that was interrupted or killed goes on where it
+    was, at most one piece of work is lost.
+
+    Arguments:
+        denoiser: The model; it is put into evaluation mode for the time being.
+        collection: The pictures, all splits.
+        about: The run: size, options, labels.
+        out: Folder of the pieces.
+        shard: (i, n): do the pieces i, i + n, i + 2 n...
+        bfloat16: Compute the UNet in bfloat16 where the hardware does.
+        show_progress: Show progress and time left on standard error.
+
+    Raises:
+        ConfigError: If the shard cannot be, or the device's memory is too small.
+        DataError: If a label is unknown to the model, or no picture at all can be decoded.
+        RunError: If `out` holds pieces of other settings.
+    """
+    number, shards = shard
+    if not 0 <= number < shards:
+        raise ConfigError(f"--shard {number}/{shards}: give 0/n to {max(shards, 1) - 1}/n")
+    config = about.config.typicality
+    began = time.monotonic()
+    settings = score_settings(denoiser, collection, about, bfloat16)
+    mine = range(number, -(-len(collection) // config.piece), shards)
+    present = {piece: check_piece(out, piece, settings) for piece in mine}
+    skipped = [one for found in present.values() if found for one in found]
+    todo = [piece for piece in mine if present[piece] is None]
+    spans = {p: range(p * config.piece, min((p + 1) * config.piece, len(collection))) for p in todo}
+    known = about.labels if config.labels == "all" else collection.labels
+    training = denoiser.training
+    denoiser.eval()
+    scored = 0
+    bar = tqdm(
+        total=sum(map(len, spans.values())),
+        disable=not show_progress,
+        file=sys.stderr,
+        smoothing=0.05,  # pictures of a collection cost about the same: a long memory
+        bar_format="score {percentage:3.0f}%|{bar}| {n:.0f}/{total_fmt} pictures "
+        "[{elapsed}<{remaining}{postfix}]",
+    )
+
+    def progress(share: float) -> None:
+        bar.update(min(share, bar.total - bar.n))  # shares need not sum to whole numbers
+
+    try:
+        estimator = Estimator(denoiser, known, config.batch_size, bfloat16)
+        draws = Draws.of(config)
+        with bar:
+            for piece, span in spans.items():
+                latents, faults = _encode(denoiser, collection, span, about)
+                progress(len(faults))
+                maps = _score_piece(estimator, collection, latents, draws, about, progress)
+                write_piece(out, piece, maps, faults, settings)
+                skipped += faults
+                scored += len(maps)
+                if skipped:
+                    bar.set_postfix_str(f"{len(skipped)} skipped", refresh=False)
+    finally:
+        denoiser.train(training)
+    if skipped and shards == 1 and len(skipped) == len(collection):
+        raise DataError(
+            f"{collection.root}: none of the pictures can be read any more; the first: "
+            f"{skipped[0].message}"
+        )
+    return ScoreResult(
+        len(todo),
+        len(mine) - len(todo),
+        scored,
+        estimator.evaluations,
+        time.monotonic() - began,
+        estimator.batch_size,
+        tuple(sorted(skipped, key=lambda one: one.index)),
+    )
+
+
+@torch.inference_mode()
+def _encode(
+    denoiser: Denoiser, collection: PictureCollection, span: range, about: MiningAbout
+) -> tuple[dict[int, Tensor], list[Skipped]]:
+    """Latents of some pictures by their index, and those that cannot be decoded.
+
+    One at a time: next to hundreds of evaluations of the UNet it costs nothing, needs little
+    memory, and no latent depends on its neighbours.
+    """
+    config = about.config
+    latents, faults = {}, []
+    for index in span:
+        picture: Picture = collection.pictures[index]
+        try:
+            array = load_pixels(picture, config.size, denoiser.codec.factor)
+        except (DataError, OSError) as error:
+            faults.append(Skipped(index, picture.id, str(error)))
+            continue
+        pixels = to_tensor([array]).to(denoiser.device)
+        noise = None
+        if config.typicality.posterior == "sample":
+            grid = tuple(side // denoiser.codec.factor for side in pixels.shape[-2:])
+            shape = (denoiser.codec.channels, *grid)
+            noise = posterior_noise(config.typicality.seed, picture.id, shape)[None]
+            noise = noise.to(denoiser.device)
+        latents[index] = denoiser.codec.encode(pixels, noise)[0]
+    return latents, faults
+
+
+def _score_piece(
+    estimator: Estimator,
+    collection: PictureCollection,
+    latents: dict[int, Tensor],
+    draws: Draws,
+    about: MiningAbout,
+    report: Report,
+) -> list[PictureMaps]:
+    """Maps of the pictures of a piece, in the order of the collection."""
+    config = about.config.typicality
+    shapes: dict[tuple[int, ...], list[int]] = {}
+    for index, latent in latents.items():
+        shapes.setdefault(tuple(latent.shape), []).append(index)
+    found: dict[int, PictureMaps] = {}
+    for same in shapes.values():
+        # As many as fill a batch with one draw: more would only need more memory.
+        branches = 1 + (1 if config.labels == "own" else len(about.labels))
+        count = max(1, estimator.batch_size // branches)
+        for start in range(0, len(same), count):
+            now = [collection.pictures[index] for index in same[start : start + count]]
+            labels = [(one.label,) if config.labels == "own" else about.labels for one in now]
+            stacked = torch.stack([latents[index] for index in same[start : start + count]])
+            means = estimator(stacked, labels, draws, config.groups, report)
+            for row, index in enumerate(same[start : start + count]):
+                groups = means.typicality[row].cpu().numpy()
+                typicality = groups.mean(1, dtype=np.float64).astype(np.float32)
+                found[index] = PictureMaps(
+                    index,
+                    now[row].id,
+                    labels[row],
+                    typicality,
+                    groups - typicality[:, None],
+                    means.null[row].cpu().numpy(),
+                    int(stacked.shape[1]),
+                )
+    return [found[index] for index in sorted(found)]

@@ -1,0 +1,286 @@
+r"""The report of a mining run: everything it shows comes in, it only lays out.
+
+The page holds, for every label, what was found typical of it: clusters of patches, each of which
+opens on its whole picture with the typicality of every place. Pictures and numbers lie in blocks
+of JSON, one per label, and become visible elements only when their label is looked at, so that a
+page with thousands of elements opens at once.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from markupsafe import Markup
+
+from .mining_values import (
+    ClusterCard,
+    ElementCard,
+    LabelCard,
+    LabelResult,
+    MiningReport,
+    PictureCard,
+)
+from .page import render_page, write_page
+from .plots import line_plot
+from .wording import percent
+
+__all__ = ["render_mining_report", "write_mining_report"]
+
+OVERVIEW_CLUSTERS = 6
+"""Clusters of a label in the overview, as in the paper's figures."""
+OVERVIEW_MEMBERS = 4
+"""Members of each."""
+ARTEFACT_SHARE = 0.5
+"""A cluster is flagged if at least this share of its elements is."""
+UNSTABLE = 0.5
+"""A cluster is flagged if it is found again less well than this."""
+
+
+def write_mining_report(report: MiningReport, path: Path) -> Path:
+    r"""Write the page of a mining run: one file, which fetches nothing.
+
+    Arguments:
+        report: What to show.
+        path: The file to write, usually `index.html`; written in one step.
+
+    Returns:
+        The path.
+
+    Raises:
+        DataError: If the file cannot be written there.
+    """
+    return write_page(render_mining_report(report), path)
+
+
+def render_mining_report(report: MiningReport) -> str:
+    r"""Lay out the page of a mining run.
+
+    Arguments:
+        report: What to show.
+
+    Returns:
+        The page.
+    """
+    plots = [
+        {"title": one.title, "log": one.log, "svg": line_plot(one.series, one.title, log=one.log)}
+        for one in report.panels
+    ]
+    samples = [(caption, data_uri(image)) for caption, image in report.samples]
+    values = {
+        "report": report,
+        "rows": overview_rows(report),
+        "blocks": [data_block(label_data(label)) for label in report.labels],
+        "page_data": data_block(page_data(report)),
+        "gradient": ",".join(f"rgb{colour}" for colour in report.colours),
+        "plots": plots,
+        "samples": samples,
+        "signed": signed,
+        "percent": percent,
+        "link": link,
+    }
+    return render_page("mining.html", values, script="mining.js")
+
+
+def data_uri(image: bytes) -> str:
+    r"""WebP as a data URI; the empty string for no picture."""
+    return f"data:image/webp;base64,{base64.b64encode(image).decode('ascii')}" if image else ""
+
+
+def data_block(value: Any) -> Markup:
+    r"""JSON that can stand in a script element: no character of it can end the element."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+def link(label: str, model: str, row: int | None = None, among: str = "") -> str:
+    r"""The address, within the page, of a label or of one of its elements."""
+    parts = [("label", label)]
+    if row is not None:
+        parts.append(("element", str(row)))
+    if among:
+        parts.append(("list", among))
+    parts.append(("model", model))
+    return "#" + "&".join(f"{key}={quote(text, safe='')}" for key, text in parts)
+
+
+def signed(value: float | None, digits: int = 3) -> str:
+    r"""A number with its sign and so many significant digits, or a dash."""
+    if value is None or value != value:
+        return "–"
+    text = f"{abs(value):#.{digits}g}".rstrip(".") if value else "0"
+    if "e" in text:
+        mantissa, exponent = text.split("e")
+        text = f"{mantissa} × 10^{int(exponent)}"
+    return ("−" if value < 0 else "+" if value > 0 else "") + text
+
+
+def flags(cluster: ClusterCard) -> list[tuple[str, str]]:
+    r"""What a reader should beware of in a cluster: (short, in words)."""
+    found = []
+    if cluster.border_share >= ARTEFACT_SHARE:
+        share = percent(cluster.border_share, 0)
+        found.append(("edge", f"{share} of it touch the edge of their picture: perhaps a frame"))
+    if cluster.flat_share >= ARTEFACT_SHARE:
+        share = percent(cluster.flat_share, 0)
+        found.append(("flat", f"{share} of it show hardly any contrast: perhaps empty ground"))
+    if cluster.stability is not None and cluster.stability < UNSTABLE:
+        share = percent(cluster.stability, 0)
+        found.append(("unstable", f"a new start of the clustering finds only {share} of it again"))
+    if cluster.merged > 1:
+        found.append(("merged", f"{cluster.merged} clusters that were nearly alike, made one"))
+    return found
+
+
+def overview_rows(report: MiningReport) -> list[dict[str, Any]]:
+    r"""Of every label and model, the best members of the first clusters."""
+    rows = []
+    for label in report.labels:
+        for model in report.models:
+            result = label.results.get(model.name)
+            if result is None:
+                continue
+            rows.append(
+                {
+                    "label": label,
+                    "model": model,
+                    "first": model is report.models[0],
+                    "result": result,
+                    "clusters": [
+                        {"card": one, "flags": flags(one), "members": members(label, result, one)}
+                        for one in result.clusters[:OVERVIEW_CLUSTERS]
+                    ],
+                }
+            )
+    return rows
+
+
+def members(label: LabelCard, result: LabelResult, cluster: ClusterCard) -> list[dict[str, Any]]:
+    r"""The members of a cluster that stand in the overview."""
+    chosen = [result.elements[row] for row in cluster.members[:OVERVIEW_MEMBERS]]
+    return [
+        {
+            "row": one.row,
+            "uri": data_uri(one.thumbnail),
+            "alt": f"{label.name}, cluster {cluster.rank + 1}: patch of "
+            f"{label.pictures[one.picture].id}, typicality {signed(one.typicality)}",
+        }
+        for one in chosen
+    ]
+
+
+def page_data(report: MiningReport) -> dict[str, Any]:
+    r"""What the script knows before any label is looked at."""
+    return {
+        "labels": [label.name for label in report.labels],
+        "models": [
+            {
+                "name": model.name,
+                "title": model.title,
+                "patch": model.patch_scale,
+                "cell": model.cell_scale,
+            }
+            for model in report.models
+        ],
+        "colours": report.colours,
+    }
+
+
+def label_data(label: LabelCard) -> dict[str, Any]:
+    r"""One label for the script: pictures once, elements by row, lists of rows."""
+    return {
+        "name": label.name,
+        "prompt": label.prompt,
+        "count": label.count,
+        "pictures": [picture_data(one) for one in label.pictures],
+        "results": {
+            name: {
+                "elements": {
+                    str(row): element_data(one, label.pictures[one.picture], row in shown_above)
+                    for row, one in result.elements.items()
+                },
+                "clusters": [cluster_data(one) for one in result.clusters],
+                "typical": result.typical,
+                "random": result.random,
+                "least": result.least,
+                "total": result.total,
+                "hidden": result.hidden_clusters,
+            }
+            for name, result in label.results.items()
+            for shown_above in [in_overview(result.clusters)]
+        },
+    }
+
+
+def in_overview(clusters: Sequence[ClusterCard]) -> frozenset[int]:
+    r"""Rows whose thumbnails stand in the overview: they are not embedded a second time."""
+    return frozenset(
+        row for one in clusters[:OVERVIEW_CLUSTERS] for row in one.members[:OVERVIEW_MEMBERS]
+    )
+
+
+def picture_data(picture: PictureCard) -> Mapping[str, Any]:
+    r"""One picture for the script."""
+    return {
+        "id": picture.id,
+        "w": picture.width,
+        "h": picture.height,
+        "image": base64.b64encode(picture.image).decode("ascii"),
+        "maps": {
+            name: [one.rows, one.columns, one.unit, base64.b64encode(one.cells).decode("ascii")]
+            for name, one in picture.maps.items()
+        },
+    }
+
+
+def element_data(one: ElementCard, picture: PictureCard, above: bool) -> Mapping[str, Any]:
+    r"""One element for the script, its box in fractions of the picture."""
+    box = (
+        one.box.left / picture.width,
+        one.box.top / picture.height,
+        one.box.width / picture.width,
+        one.box.height / picture.height,
+    )
+    values: dict[str, Any] = {
+        "p": one.picture,
+        "b": [round(value, 5) for value in box],
+        "t": number(one.typicality),
+        "e": number(one.error),
+        "k": one.kind,
+        "n": one.rank,
+    }
+    if one.distance is not None:
+        values["d"] = number(one.distance)
+    if one.border:
+        values["edge"] = 1
+    if one.flat:
+        values["flat"] = 1
+    if not above:
+        values["i"] = base64.b64encode(one.thumbnail).decode("ascii")
+    return values
+
+
+def cluster_data(one: ClusterCard) -> Mapping[str, Any]:
+    r"""One cluster for the script."""
+    return {
+        "rank": one.rank,
+        "size": one.size,
+        "median": number(one.median),
+        "error": number(one.error),
+        "stability": number(one.stability),
+        "members": one.members,
+        "flags": flags(one),
+    }
+
+
+def number(value: float | None) -> float | None:
+    r"""A number with few digits, as JSON can hold it; None for none and for NaN."""
+    if value is None or value != value or abs(value) == float("inf"):
+        return None
+    return float(f"{value:.5g}")

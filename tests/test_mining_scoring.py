@@ -1,0 +1,354 @@
+"""The scoring job against one plain loop, over batches, shards, interruptions and faults."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from typica.errors import ConfigError, DataError, RunError
+from typica.images.loading import load_pixels
+from typica.images.picture import Picture, PictureCollection
+from typica.images.prompts import PromptTemplate
+from typica.mining import scoring
+from typica.mining.codec import Codec, FoldCodec
+from typica.mining.conditioner import LabelTable
+from typica.mining.config import MiningConfig, TypicalityConfig
+from typica.mining.denoiser import Denoiser
+from typica.mining.draws import Draws, posterior_noise
+from typica.mining.folder import MiningAbout
+from typica.mining.maps import missing_pieces, piece_path, read_maps, skipped_pictures
+from typica.mining.pixels import to_tensor
+from typica.mining.schedule import NoiseSchedule
+from typica.mining.scoring import model_digest, score, score_settings
+
+LABELS = ("a", "b", "c")
+SIZES = [(24, 16), (16, 24), (16, 16), (24, 16), (48, 32), (16, 16), (20, 16), (16, 16), (24, 16)]
+
+
+class TinyUNet(nn.Module):
+    """A convolution that hears the time and the label; counts what it is asked."""
+
+    def __init__(self, channels: int, features: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(channels, channels, 3, padding=1)
+        self.label = nn.Linear(features, channels)
+        self.batches: list[int] = []
+        self.limit: int | None = None
+        self.stop_after: int | None = None
+
+    def forward(self, x, t, encoder_hidden_states, return_dict):
+        assert not return_dict
+        assert x.shape[0] == len(t) == len(encoder_hidden_states)
+        if self.limit is not None and len(x) > self.limit:
+            raise torch.OutOfMemoryError("out of memory")
+        if self.stop_after is not None and len(self.batches) >= self.stop_after:
+            raise KeyboardInterrupt
+        self.batches.append(len(x))
+        told = self.label(encoder_hidden_states.mean(1))[..., None, None]
+        return (torch.tanh(self.convolution(x) + told) + t.view(-1, 1, 1, 1) / 1000,)
+
+
+class NoisyCodec(Codec):
+    """A codec whose posterior is wide."""
+
+    factor, channels = 4, 3
+
+    def encode(self, pixels, noise=None):
+        mean = nn.functional.avg_pool2d(pixels, 4)
+        return mean if noise is None else mean + 0.5 * noise
+
+    def decode(self, latents):
+        raise NotImplementedError
+
+
+def tiny_denoiser(seed: int = 0, prediction: str = "epsilon", codec: Codec | None = None):
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        codec = codec or FoldCodec(2)
+        signal = torch.linspace(0.999, 0.01, 1000)
+        return Denoiser(
+            codec,
+            LabelTable(LABELS, 8),
+            TinyUNet(codec.channels, 8),
+            NoiseSchedule(signal, prediction),
+        )
+
+
+@pytest.fixture
+def collection(tmp_path: Path) -> PictureCollection:
+    random = np.random.default_rng(0)
+    pictures = []
+    for i, (width, height) in enumerate(SIZES):
+        label = LABELS[i % 3]
+        path = tmp_path / "data" / label / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (height, width, 3), np.uint8)).save(path)
+        pictures.append(Picture(f"{label}/{i}.png", path, label, "train", width, height))
+    return PictureCollection(tmp_path / "data", tuple(pictures))
+
+
+def about(**options) -> MiningAbout:
+    given = {"draws": 6, "groups": 3, "piece": 4, "batch_size": 8} | options
+    config = MiningConfig(size=16, typicality=TypicalityConfig(**given))
+    return MiningAbout(config, "small", PromptTemplate(), LABELS, 2, {"name": "x"}, {})
+
+
+def run(denoiser, collection, run_about, out, **options):
+    return score(denoiser, collection, run_about, out, show_progress=False, **options)
+
+
+def plain(denoiser, picture: Picture, labels, config: MiningConfig):
+    """The recipe, naively: one draw at a time, null and label in two calls, all maps kept."""
+    options = config.typicality
+    pixels = to_tensor([load_pixels(picture, config.size, denoiser.codec.factor)])
+    shape = (
+        denoiser.codec.channels,
+        pixels.shape[2] // denoiser.codec.factor,
+        pixels.shape[3] // denoiser.codec.factor,
+    )
+    noise = None
+    if options.posterior == "sample":
+        noise = posterior_noise(options.seed, picture.id, shape)[None]
+    latent = denoiser.codec.encode(pixels, noise)
+    draws = Draws.of(options)
+    losses = []
+    with torch.no_grad():
+        for s in range(options.draws):
+            eps = draws.noise(s, shape)[None]
+            time = torch.tensor([int(draws.fractions[s] * 1000)])
+            a = denoiser.schedule.signal[time].double().item()
+            noisy = (a**0.5 * latent.double() + (1 - a) ** 0.5 * eps).float()
+            row = []
+            for label in (None, *labels):
+                found = denoiser.predict_noise(noisy, time, denoiser.condition([label]))
+                row.append(((found - eps).double() ** 2)[0].mean(0))
+            losses.append(torch.stack(row))
+    every = torch.stack(losses)  # (S, 1 + K, h, w)
+    gain = every[:, :1] - every[:, 1:]
+    groups = torch.stack(
+        [gain[g :: options.groups].mean(0) for g in range(options.groups)], 1
+    )  # (K, G, h, w)
+    return gain.mean(0).numpy(), (groups - gain.mean(0)[:, None]).numpy(), every[:, 0].mean(0)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"labels": "all"},
+        {"sampling": "uniform", "batch_size": 3},
+        {"labels": "all", "batch_size": 2},
+        {"posterior": "sample"},
+    ],
+)
+def test_scores_are_those_of_the_plain_loop(collection, tmp_path, options):
+    denoiser = tiny_denoiser(codec=NoisyCodec() if "posterior" in options else None)
+    run_about = about(**options)
+    result = run(denoiser, collection, run_about, tmp_path / "maps")
+    branches = 4 if options.get("labels") == "all" else 2
+    assert result.evaluations == len(SIZES) * 6 * branches
+    assert (result.pieces, result.kept, result.pictures) == (3, 0, len(SIZES))
+    assert max(denoiser.unet.batches) <= run_about.config.typicality.batch_size
+    found = list(read_maps(tmp_path / "maps"))
+    assert [m.id for m in found] == [p.id for p in collection]
+    for maps, picture in zip(found, collection, strict=True):
+        labels = LABELS if options.get("labels") == "all" else (picture.label,)
+        assert maps.labels == labels
+        assert maps.channels == denoiser.codec.channels
+        typicality, groups, null = plain(denoiser, picture, labels, run_about.config)
+        assert maps.typicality == pytest.approx(typicality, abs=2e-6)
+        assert maps.groups == pytest.approx(groups, abs=1e-3 * np.abs(groups).max())
+        assert maps.null == pytest.approx(null.numpy(), rel=1e-5)
+    assert denoiser.training  # put back
+
+
+def test_v_prediction_gives_the_same_scores_as_the_noise_that_it_means(collection, tmp_path):
+    denoiser = tiny_denoiser(prediction="v_prediction")
+    run(denoiser, collection, about(), tmp_path / "maps")
+    maps = next(read_maps(tmp_path / "maps"))
+    picture = collection.pictures[0]
+    typicality, _, _ = plain(denoiser, picture, (picture.label,), about().config)
+    assert maps.typicality == pytest.approx(typicality, abs=5e-6)
+
+
+@pytest.mark.parametrize("labels", ["own", "all"])
+def test_the_batch_size_changes_nothing(collection, tmp_path, labels):
+    """Batches that end amid draws, amid pictures, and hold everything at once."""
+    reference = None
+    for batch_size in (2, 5, 13, 1000):
+        run_about = about(batch_size=batch_size, labels=labels)
+        denoiser = tiny_denoiser()
+        run(denoiser, collection, run_about, tmp_path / f"{batch_size}")
+        assert max(denoiser.unet.batches) <= batch_size
+        found = list(read_maps(tmp_path / f"{batch_size}"))
+        reference = reference or found
+        for one, two in zip(reference, found, strict=True):
+            assert one.typicality == pytest.approx(two.typicality, abs=3e-7)
+            assert one.null == pytest.approx(two.null, abs=3e-7)
+
+
+def test_pictures_of_one_shape_share_batches(collection, tmp_path):
+    denoiser = tiny_denoiser()
+    run(denoiser, collection, about(batch_size=64, piece=64), tmp_path / "maps")
+    # 6 draws, 2 branches; 24 x 16 and 48 x 32 alike (4), 16 x 24 (1), 16 x 16 (3), 20 x 16 (1)
+    assert sorted(denoiser.unet.batches) == [12, 12, 36, 48]
+
+
+def test_shards_and_piece_files_do_not_depend_on_each_other(collection, tmp_path):
+    run_about = about(piece=2)
+    run(tiny_denoiser(), collection, run_about, tmp_path / "whole")
+    for shard in (2, 0, 1):
+        run(tiny_denoiser(), collection, run_about, tmp_path / "parts", shard=(shard, 3))
+        if shard == 0:
+            assert missing_pieces(tmp_path / "parts") == (1, 4)
+    names = sorted(p.name for p in (tmp_path / "whole").iterdir())
+    assert len(names) == 5
+    assert names == sorted(p.name for p in (tmp_path / "parts").iterdir())
+    for name in names:
+        whole, part = (tmp_path / folder / name for folder in ("whole", "parts"))
+        assert whole.read_bytes() == part.read_bytes()
+
+
+@pytest.mark.parametrize("shard", [(3, 3), (-1, 2), (0, 0)])
+def test_impossible_shards_are_told(collection, tmp_path, shard):
+    with pytest.raises(ConfigError, match="--shard"):
+        run(tiny_denoiser(), collection, about(), tmp_path / "maps", shard=shard)
+
+
+def test_an_interrupted_job_goes_on_where_it_was(collection, tmp_path):
+    run(tiny_denoiser(), collection, about(), tmp_path / "whole")
+    denoiser = tiny_denoiser()
+    denoiser.unet.stop_after = 12
+    with pytest.raises(KeyboardInterrupt):
+        run(denoiser, collection, about(), tmp_path / "maps")
+    assert [p.name for p in sorted((tmp_path / "maps").iterdir())] == ["piece-00000.safetensors"]
+    before = piece_path(tmp_path / "maps", 0).stat().st_mtime_ns
+    result = run(tiny_denoiser(), collection, about(), tmp_path / "maps")
+    assert (result.pieces, result.kept, result.pictures) == (2, 1, 5)
+    assert piece_path(tmp_path / "maps", 0).stat().st_mtime_ns == before
+    for piece in range(3):
+        one, two = (piece_path(tmp_path / name, piece) for name in ("whole", "maps"))
+        assert one.read_bytes() == two.read_bytes()
+    done = tiny_denoiser()
+    assert run(done, collection, about(), tmp_path / "maps").evaluations == 0
+    assert done.unet.batches == []
+
+
+def test_pieces_of_another_job_are_not_mixed(collection, tmp_path):
+    run(tiny_denoiser(), collection, about(), tmp_path / "maps")
+    run(tiny_denoiser(), collection, about(batch_size=16), tmp_path / "maps")  # the same numbers
+    with pytest.raises(RunError, match=r"\(seed\)"):
+        run(tiny_denoiser(), collection, about(seed=1), tmp_path / "maps")
+    with pytest.raises(RunError, match=r"\(model\)"):
+        run(tiny_denoiser(1), collection, about(), tmp_path / "maps")
+    with pytest.raises(RunError, match=r"\(collection, pictures\)"):
+        run(tiny_denoiser(), collection.where(lambda p: p.label == "a"), about(), tmp_path / "maps")
+    prompted = replace(about(), prompt=PromptTemplate("A {label}."))
+    with pytest.raises(RunError, match=r"\(prompt\)"):
+        run(tiny_denoiser(), collection, prompted, tmp_path / "maps")
+
+
+def test_memory_that_runs_out_halves_the_batch(collection, tmp_path):
+    run(tiny_denoiser(), collection, about(batch_size=64), tmp_path / "whole")
+    denoiser = tiny_denoiser()
+    denoiser.unet.limit = 5
+    result = run(denoiser, collection, about(batch_size=64), tmp_path / "maps")
+    assert result.batch_size == 4
+    assert max(denoiser.unet.batches) == 4
+    pairs = zip(read_maps(tmp_path / "whole"), read_maps(tmp_path / "maps"), strict=True)
+    for one, two in pairs:
+        assert one.typicality == pytest.approx(two.typicality, abs=3e-7)
+    denoiser.unet.limit = 0
+    with pytest.raises(ConfigError, match="too small for one evaluation"):
+        run(denoiser, collection, about(batch_size=64), tmp_path / "none")
+
+
+def test_pictures_that_are_gone_or_broken_are_reported_and_recorded(collection, tmp_path):
+    gone, broken, changed = (collection.pictures[i] for i in (1, 4, 5))
+    gone.path.unlink()
+    broken.path.write_bytes(b"no picture")
+    Image.new("RGB", (99, 40)).save(changed.path)
+    result = run(tiny_denoiser(), collection, about(), tmp_path / "maps")
+    assert [s.id for s in result.skipped] == [gone.id, broken.id, changed.id]
+    assert [s.index for s in result.skipped] == [1, 4, 5]
+    assert all(collection.pictures[s.index].path.name in s.message for s in result.skipped)
+    assert result.pictures == len(SIZES) - 3
+    assert skipped_pictures(tmp_path / "maps") == result.skipped
+    assert {m.id for m in read_maps(tmp_path / "maps")} == {
+        p.id for p in collection if p not in (gone, broken, changed)
+    }
+    again = run(tiny_denoiser(), collection, about(), tmp_path / "maps")
+    assert again.skipped == result.skipped  # told again, not forgotten
+
+
+def test_a_collection_of_which_nothing_can_be_read_is_an_error(collection, tmp_path):
+    for picture in collection:
+        picture.path.unlink()
+    with pytest.raises(DataError, match=r"none of the pictures"):
+        run(tiny_denoiser(), collection, about(), tmp_path / "maps")
+
+
+def test_unknown_labels_are_told(collection, tmp_path):
+    first, *rest = collection.pictures
+    other = replace(collection, pictures=(replace(first, label="z"), *rest))
+    with pytest.raises(DataError, match="'z' is unknown"):
+        run(tiny_denoiser(), other, about(), tmp_path / "maps")
+
+
+def test_progress_is_in_pictures_and_goes_to_the_standard_error(collection, tmp_path, capsys):
+    score(tiny_denoiser(), collection, about(), tmp_path / "maps")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "9/9 pictures" in captured.err
+    assert "100%" in captured.err
+
+
+def test_the_digest_is_of_everything_that_decides_the_output():
+    assert model_digest(tiny_denoiser()) == model_digest(tiny_denoiser())
+    assert model_digest(tiny_denoiser()) != model_digest(tiny_denoiser(1))
+    other = tiny_denoiser()
+    with torch.no_grad():
+        other.conditioner.table.weight[2, 3] += 1e-6
+    assert model_digest(other) != model_digest(tiny_denoiser())
+    assert model_digest(tiny_denoiser(prediction="v_prediction")) != model_digest(tiny_denoiser())
+
+
+def test_settings_name_reduced_precision_only_where_it_is_computed(collection, monkeypatch):
+    for fast, expected in ((True, "bfloat16"), (False, "float32")):
+        monkeypatch.setattr(scoring, "fast_bfloat16", lambda device, fast=fast: fast)
+        found = score_settings(tiny_denoiser(), collection, about(), bfloat16=True)
+        assert found["precision"] == expected
+    assert score_settings(tiny_denoiser(), collection, about())["precision"] == "float32"
+
+
+def test_a_stable_diffusion_pipeline_is_scored_like_the_plain_loop(collection, tmp_path):
+    """The real classes: UNet, VAE (posterior sampled), text encoder."""
+    pytest.importorskip("diffusers")
+    pytest.importorskip("transformers")
+    from typica.mining.codec import VaeCodec
+    from typica.mining.conditioner import TextConditioner
+
+    from .mining_helpers import tiny_parts
+
+    parts = tiny_parts("v_prediction", factor=2)
+    denoiser = Denoiser(
+        VaeCodec(parts["vae"]),
+        TextConditioner(parts["tokenizer"], parts["text_encoder"], PromptTemplate()),
+        parts["unet"],
+        NoiseSchedule.from_scheduler(parts["scheduler"]),
+    )
+    some = replace(collection, pictures=collection.pictures[1:3])  # two shapes
+    run_about = about(draws=2, groups=2, posterior="sample")
+    run(denoiser, some, run_about, tmp_path / "maps")
+    denoiser.eval()
+    for maps, picture in zip(read_maps(tmp_path / "maps"), some, strict=True):
+        typicality, _, null = plain(denoiser, picture, (picture.label,), run_about.config)
+        assert maps.typicality == pytest.approx(typicality, abs=1e-5)
+        assert maps.null == pytest.approx(null.numpy(), rel=1e-4)
+        assert np.abs(maps.typicality).max() > 1e-4
