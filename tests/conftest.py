@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-torch.set_num_threads(2)
+torch.set_num_threads(1)  # two threads on two busy cores wait for each other
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import pytest
 import regex
 
 from typica.demo import data, fonts, packages
-from typica.demo import run as demo_run
+from typica.demo import typewriter as demo_typewriter
 from typica.demo.run import run_demo
 from typica.demo.texts import FAUST, demo_texts, plain_text, with_long_s
 from typica.errors import RunError
@@ -178,15 +178,17 @@ def test_the_demo_runs_from_nothing_to_the_page_and_replaces_only_itself(
 ) -> None:
     monkeypatch.setattr(packages.shutil, "which", lambda name: None)  # no npm
     monkeypatch.setattr(data, "demo_texts", lambda long_s: ["Weißes Öl", "für die Hütte"] * 10)
-    monkeypatch.setattr(demo_run, "demo_config", lambda: tiny_config("training.warm_start=0"))
+    monkeypatch.setattr(
+        demo_typewriter, "demo_config", lambda: tiny_config("training.warm_start=0")
+    )
     out = tmp_path / "demo"
     for _ in range(2):
-        rows = list(run_demo(out, minutes=0.03))
+        rows = list(run_demo(out, minutes=0.03, part="typewriter"))
         page = Path(rows[-1].removeprefix("open "))
-        assert page == out / "report" / "index.html"
+        assert page == out / "typewriter" / "report" / "index.html"
         assert "<svg" in page.read_text(encoding="utf-8")
         assert any(row.startswith("test CER") and "glyphs found" in row for row in rows)
-        assert (out / "decomposed" / "glyphs.tsv").is_file()
+        assert (out / "typewriter" / "decomposed" / "glyphs.tsv").is_file()
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "work.txt").write_text("mine")
     with pytest.raises(RunError, match="is no demo"):

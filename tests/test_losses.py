@@ -20,8 +20,9 @@ from typica.typewriter.losses import (
     sparsity_penalty,
     text_loss,
 )
-from typica.typewriter.objective import alignment_temperature
+from typica.typewriter.objective import alignment_temperature, opening, warm_start_ends
 from typica.typewriter.presets import preset
+from typica.typewriter.sprites import aperture_window
 
 
 def test_reconstruction_is_the_mean_over_the_lines_own_pixels():
@@ -151,3 +152,36 @@ def test_the_alignment_temperature_falls_from_one_to_its_last_value():
     assert values[-1] == values[int(1000 * config.loss.sharpen_until)] == config.loss.sharpening
     assert all(a >= b for a, b in itertools.pairwise(values))
     assert alignment_temperature(preset("paper-google"), 900, 1000) == 1.0
+
+
+def test_the_warm_start_ends_when_the_text_is_read_and_no_later_than_its_limits():
+    config = TypewriterConfig()
+    limit = int(config.training.warm_start_share * 1000)
+    assert not warm_start_ends(config, 0, 1000, None)
+    assert not warm_start_ends(config, limit - 1, 1000, 0.51)
+    assert warm_start_ends(config, 3, 1000, 0.49)
+    assert warm_start_ends(config, limit, 1000, 9.0)
+    assert warm_start_ends(config, config.training.warm_start, 10**6, 9.0)
+    paper = preset("paper-google")
+    assert not warm_start_ends(paper, 2999, paper.training.steps, 0.01)
+    assert warm_start_ends(paper, 3000, paper.training.steps, None)
+
+
+def test_the_opening_widens_from_its_first_width_to_the_whole_sprite():
+    config = TypewriterConfig()
+    until = int(config.sprites.open_until * 1000)
+    widths = [opening(config, step, 1000, 200) for step in range(200, 1000)]
+    assert widths[0] == pytest.approx(config.height * config.sprites.opening)
+    assert widths[until - 200 - 1] == pytest.approx(config.height * config.sprites.width, rel=0.01)
+    assert all(a < b for a, b in itertools.pairwise(widths[: until - 200]))
+    assert widths[until - 200 :] == [None] * (1000 - until)
+    assert opening(preset("paper-google"), 4000, 32_000, 3000) is None
+
+
+@given(st.integers(1, 60), st.floats(1, 80))
+def test_an_opening_is_symmetric_and_as_wide_as_it_says(width, wanted):
+    window = aperture_window(width, wanted)
+    assert torch.equal(window, window.flip(0))
+    assert 0 <= float(window.min()) <= float(window.max()) <= 1
+    if 4 <= wanted <= width - 4:  # its soft edges lie within the sprite
+        assert float(window.sum()) == pytest.approx(wanted, abs=0.51)

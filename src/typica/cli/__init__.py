@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import tyro
 
@@ -35,16 +36,23 @@ from .typewriter import (
 __all__ = ["main"]
 
 
-def demo(out: Path = Path("runs/demo"), minutes: float = 3.75) -> int:
-    """Make the demo lines, learn their alphabet, judge it, and write the report page.
+def demo(
+    out: Path = Path("runs/demo"),
+    minutes: float = 3.75,
+    mining_minutes: float = 10.0,
+    part: Literal["both", "typewriter", "mining"] = "both",
+) -> int:
+    """Make the demo data, run both instruments on it, and write their report pages.
 
     Args:
         out: Folder to make (replaced if it is an earlier demo).
-        minutes: Time for training.
+        minutes: Time for training the typewriter.
+        mining_minutes: Time for mining.
+        part: Which instrument.
     """
     from ..demo.run import run_demo
 
-    for row in run_demo(out, minutes):
+    for row in run_demo(out, minutes, mining_minutes, part):
         print(row, flush=True)
     return 0
 

@@ -7,7 +7,7 @@ that was killed goes on where it was, and each step is a command of its own.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -69,6 +69,7 @@ def begin(
     config: MiningConfig,
     reading: PictureOptions,
     device: str = "auto",
+    credits: Sequence[str] = (),
 ) -> OpenRun:
     """Read a collection and write down what decides the run; an existing run is opened.
 
@@ -80,6 +81,7 @@ def begin(
         config: All options.
         reading: How the pictures are read.
         device: Recorded.
+        credits: Whose pictures these are, for the page.
 
     Raises:
         RunError: If the folder holds a run of other pictures or choices.
@@ -109,6 +111,7 @@ def begin(
             "hardware": describe(choose_device(device)),
             "typica": __version__,
             "started": time.strftime("%Y-%m-%d %H:%M:%S"),
+            "credits": list(credits),
         },
     )
     with folder.locked():
