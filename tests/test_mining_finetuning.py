@@ -260,10 +260,11 @@ def test_a_step_is_the_plain_one(pictures, tmp_path):
         a = plain.schedule.signal[times].view(-1, 1, 1, 1)
         noisy = a.sqrt() * batch.latents + (1 - a).sqrt() * batch.noise
         hidden = torch.stack([plain.condition([label])[0] for label in batch.labels])
-        v = plain.unet(noisy, times, encoder_hidden_states=hidden).sample
-        wanted = a.sqrt() * batch.noise - (1 - a).sqrt() * batch.latents
+        guess = plain.unet(noisy, times, encoder_hidden_states=hidden).sample
+        # the loss of v, where there is at least a tenth of noise
+        error = (guess - batch.latents).square() / (1 - a).clamp(min=0.1)
         optimizer.zero_grad()
-        loss = (v - wanted).square().mean()
+        loss = error.mean()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(plain.parameters(), config.clip)
         optimizer.step()
@@ -327,6 +328,7 @@ def test_noise_share_turns_a_training_loss_into_that_of_noise(kind):
     x, eps, output = torch.randn(3, 4, 3, 5, 5)
     times = torch.tensor([0, 3, 6, 9])
     loss = (output - schedule.target(x, eps, times)).square().mean(dim=(1, 2, 3))
+    loss = loss * schedule.loss_weight(times)
     noise = schedule.noise_from(output, schedule.add_noise(x, eps, times), times)
     wanted = (noise - eps).square().mean(dim=(1, 2, 3))
     torch.testing.assert_close(noise_share(schedule, times) * loss, wanted, atol=1e-4, rtol=1e-3)

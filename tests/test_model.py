@@ -15,7 +15,7 @@ from typica.typewriter.config import (
     SpriteConfig,
     TypewriterConfig,
 )
-from typica.typewriter.encoder import Encoder, gaussian_pooling_kernel, position_centre
+from typica.typewriter.encoder import Encoder, ResNet32, gaussian_pooling_kernel, position_centre
 from typica.typewriter.loading import make_batch
 from typica.typewriter.model import Typewriter
 from typica.typewriter.presets import PRESETS, config_from_dict, preset, with_changes
@@ -219,3 +219,18 @@ def test_a_new_sprite_is_faint_and_stands_in_the_middle():
     assert float(columns[16] / columns[12]) == pytest.approx(0.57, abs=0.1)
     flat = Sprites(40, 32, 24, 32, SpriteConfig(initial_opacity=0.1, spread=None, border=0.0))()
     assert flat.detach().mean(dim=(0, 1)).std() < 0.01
+
+
+def test_recomputed_blocks_change_no_gradient_and_no_statistics():
+    found = []
+    for recompute in (0, 3):
+        torch.manual_seed(0)
+        model = ResNet32(16, 8, recompute).train()
+        x = torch.rand(2, 3, 16, 32, generator=torch.Generator().manual_seed(1))
+        model(x, torch.tensor([4, 3])).square().mean().backward()
+        found.append(
+            [p.grad for p in model.parameters()]
+            + [b for name, b in model.named_buffers() if "running" in name]
+        )
+    for kept, again in zip(*found, strict=True):
+        assert torch.equal(kept, again)

@@ -17,7 +17,7 @@ from .designs import make_demo_pictures
 __all__ = ["DESIGN_PROMPT", "demo_mining_config", "mining_demo"]
 
 DESIGN_PROMPT = PromptTemplate("A picture drawn by {label}.", "A picture.")
-CONCEPTS = 240
+CONCEPTS = 200
 """Pictures per label."""
 
 
@@ -27,8 +27,8 @@ def demo_mining_config() -> MiningConfig:
     return replace(
         start,
         size=64,
-        typicality=replace(start.typicality, draws=20, groups=10),
-        elements=replace(start.elements, per_label=400),
+        typicality=replace(start.typicality, draws=12, groups=6),
+        elements=replace(start.elements, per_label=300),
         clusters=replace(start.clusters, count=16),
     )
 

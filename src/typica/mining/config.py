@@ -29,10 +29,10 @@ class SmallConfig:
     fold: int = 4
     """Pixels of a square of this side become the channels of one cell (an orthonormal change of
     basis, so nothing is lost): a grid 16 times smaller costs a fraction of the time."""
-    channels: tuple[int, ...] = (96, 192)
+    channels: tuple[int, ...] = (64, 64, 128)
     """Channels of the UNet's levels, finest first."""
-    layers: int = 2
-    """Residual blocks per level."""
+    layers: int = 1
+    """Residual blocks per level (one more on the way up)."""
     label_features: int = 128
     """Size of a label's learnt embedding."""
 

@@ -81,9 +81,11 @@ class Denoiser(nn.Module):
     ) -> Tensor:
         """The training loss of every picture, `(B,)` (eq. 4.5; of v for a model that predicts v).
 
-        The mean over all elements of the latent, where the text has their sum.
+        The mean over all elements of the latent, where the text has their sum. A model that
+        predicts the picture itself is trained on the v that follows from it, so that times with
+        little noise count as much as for the others.
         """
         noisy = self.schedule.add_noise(latents, noise, times)
         output = self.output(noisy, times, condition, bfloat16)
         error = output - self.schedule.target(latents, noise, times)
-        return error.square().mean(dim=(1, 2, 3))
+        return error.square().mean(dim=(1, 2, 3)) * self.schedule.loss_weight(times)

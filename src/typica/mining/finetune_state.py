@@ -85,7 +85,9 @@ def noise_share(schedule: NoiseSchedule, times: Tensor) -> Tensor:
     signal = schedule.signal.to(times.device)[times]
     if schedule.prediction == "epsilon":
         return torch.ones_like(signal)
-    return signal if schedule.prediction == "v_prediction" else signal / (1 - signal)
+    if schedule.prediction == "v_prediction":
+        return signal
+    return signal / (1 - signal) / schedule.loss_weight(times)
 
 
 def _key(about: MiningAbout) -> dict[str, Any]:

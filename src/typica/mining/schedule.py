@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from ..errors import ConfigError
 
 __all__ = ["NoiseSchedule"]
+
+_LEAST_NOISE = 0.1
+"""Share of noise below which the loss of a predicted picture weighs no more."""
 
 Prediction = Literal["epsilon", "v_prediction", "sample"]
 
@@ -71,6 +75,16 @@ class NoiseSchedule:
             return latents
         keep, add = self._mix(times, latents)
         return keep * noise - add * latents
+
+    def loss_weight(self, times: Tensor) -> Tensor:
+        """Factor of the squared error of `target`, `(B,)`.
+
+        1, but for a model that predicts the picture 1 / (1 - a_t), which makes its error that of
+        v; no more than that of a tenth of noise, so that nearly clean pictures do not rule.
+        """
+        if self.prediction != "sample":
+            return torch.ones_like(times, dtype=torch.float32)
+        return 1 / (1 - self.signal.to(times.device)[times]).clamp(min=_LEAST_NOISE)
 
     def noise_from(self, output: Tensor, noisy: Tensor, times: Tensor) -> Tensor:
         """eps_theta, whatever the UNet predicts.

@@ -27,8 +27,9 @@ def small_scheduler() -> Any:
     Stable Diffusion's own betas, so that the paper's range of t in [0.1, 0.7] keeps its meaning:
     a_t falls from 0.90 to 0.08 in it. (The cosine schedule keeps a_t at 0.20 there: neighbouring
     pixels tell so much about each other that most of a picture is still to be seen, and the
-    label has nothing left to tell.) The UNet predicts v: bounded and well scaled at every t,
-    where the error of a predicted eps must be divided by a small a_t to be an error in x.
+    label has nothing left to tell.) The UNet predicts the picture: a cell folds 48 numbers or more
+    into one place, and noise, which eps and v carry along, could not pass through a narrow UNet
+    (with v the loss stopped at 0.42 and samples stayed noisy), while pictures can.
     """
     from diffusers import DDIMScheduler
 
@@ -37,7 +38,7 @@ def small_scheduler() -> Any:
         beta_start=0.00085,
         beta_end=0.012,
         beta_schedule="scaled_linear",
-        prediction_type="v_prediction",
+        prediction_type="sample",
         timestep_spacing="trailing",
         clip_sample=True,
     )

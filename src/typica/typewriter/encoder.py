@@ -12,10 +12,14 @@ line's features do not depend on the width of its batch.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from .config import EncoderConfig
 
@@ -62,7 +66,31 @@ class _Block(nn.Module):
         self.norm2 = nn.BatchNorm2d(outputs)
         self.stride, self.extra = stride, outputs - inputs
 
-    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None, recompute: bool = False) -> Tensor:
+        if recompute and torch.is_grad_enabled():
+            result: Tensor = checkpoint(
+                self._compute, x, mask, use_reentrant=False, context_fn=self._contexts
+            )
+            return result
+        return self._compute(x, mask)
+
+    def _contexts(self) -> tuple[Any, Any]:
+        """For the first and the second computation: the second leaves the statistics alone."""
+        return nullcontext(), self._statistics_kept()
+
+    @contextmanager
+    def _statistics_kept(self) -> Iterator[None]:
+        norms = [m for m in self.modules() if isinstance(m, nn.BatchNorm2d)]
+        kept = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.momentum = 0.0
+        try:
+            yield
+        finally:
+            for norm, momentum in zip(norms, kept, strict=True):
+                norm.momentum = momentum
+
+    def _compute(self, x: Tensor, mask: Tensor | None) -> Tensor:
         shortcut = x
         if self.stride > 1 or self.extra:
             shortcut = F.pad(
@@ -88,12 +116,14 @@ def _column_mask(cells: Tensor, columns: int) -> Tensor | None:
 class ResNet32(nn.Module):
     """ResNet-32 for CIFAR up to its third stage, then Gaussian pooling: the paper's encoder.
 
-    The step is `4 * pool` pixels; features have 64 channels.
+    The step is `4 * pool` pixels; features have 64 channels. The activations of the first
+    `recompute` blocks are computed again in the backward pass rather than kept.
     """
 
-    def __init__(self, height: int, step: int) -> None:
+    def __init__(self, height: int, step: int, recompute: int = 0) -> None:
         super().__init__()
         self.channels, self.pool, self.step = 64, max(1, step // 4), step
+        self.recompute = recompute
         self.stem = nn.Conv2d(3, 16, 3, 1, 1, bias=False)
         self.norm = nn.BatchNorm2d(16)
         plan = [(16, 16, 1)] * 5 + [(16, 32, 2)] + [(32, 32, 1)] * 4 + [(32, 64, 2)]
@@ -112,12 +142,12 @@ class ResNet32(nn.Module):
 
         scale, kept = 1, mask(1, x.shape[-1])
         x = _masked(F.relu(self.norm(self.stem(x)), inplace=True), kept)
-        for block in self.blocks:
+        for number, block in enumerate(self.blocks):
             assert isinstance(block, _Block)
             if block.stride > 1:
                 scale *= 2
                 kept = mask(scale, math.ceil(x.shape[-1] / 2))
-            x = block(x, kept)
+            x = block(x, kept, number < self.recompute)
         kernel: Tensor = self.kernel  # type: ignore[assignment]
         with torch.autocast(x.device.type, enabled=False):  # a weighted mean needs its digits
             pooled = F.conv2d(x.float(), kernel, stride=(1, self.pool), groups=64)
@@ -183,8 +213,11 @@ class Encoder(nn.Module):
     def __init__(self, height: int, config: EncoderConfig, paper: Tensor) -> None:
         super().__init__()
         self.config = config
-        kind = ResNet32 if config.kind == "resnet32" else Compact
-        self.backbone: ResNet32 | Compact = kind(height, config.step)
+        self.backbone: ResNet32 | Compact = (
+            ResNet32(height, config.step, config.recompute)
+            if config.kind == "resnet32"
+            else Compact(height, config.step)
+        )
         channels = self.backbone.channels
         self.project: nn.Module = (
             nn.Identity()

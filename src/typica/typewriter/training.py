@@ -9,11 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +21,7 @@ from .. import __version__
 from ..errors import ConfigError, DataError, RunError
 from ..files import write_json
 from ..hardware import choose_device, describe, tune_process
+from ..interrupts import interruptible
 from ..lines.cache import LineCache
 from ..lines.line import LineCollection
 from ..runs import Run, load_tensors
@@ -64,23 +62,6 @@ def _fingerprint(collection: LineCollection) -> str:
     """A digest of what is trained on: ids, splits and texts."""
     rows = [[line.id, line.split, line.symbols] for line in collection]
     return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()[:16]
-
-
-@contextmanager
-def _interruptible() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM in a list, so that a step is never cut in half."""
-    caught: list[int] = []
-    kept = {}
-    for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            kept[number] = signal.signal(number, lambda s, _: caught.append(s))
-        except ValueError:  # not the main thread: leave signals alone
-            break
-    try:
-        yield caught
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
 
 
 def _prepare(
@@ -234,7 +215,7 @@ def _loop(
         bar.set_postfix(notes, refresh=False)
 
     training.model.train()
-    with _interruptible() as signals:
+    with interruptible() as signals:
         batches = training.batches(now.step)
         while now.step < now.total and not signals:
             training.one_step(next(batches))
