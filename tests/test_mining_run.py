@@ -121,6 +121,12 @@ def test_another_choice_or_other_pictures_are_refused(data, tmp_path, capsys):
     assert "no mining run" in capsys.readouterr().err
 
 
+def test_a_run_in_the_data_folder_is_refused(data, capsys):
+    assert _run(data, data / "run") == 2
+    assert "lies in the data folder" in capsys.readouterr().err
+    assert not (data / "run").exists()
+
+
 def test_one_label_cannot_be_mined(data, tmp_path, capsys):
     assert _run(data / "a", tmp_path / "run") == 2
     assert "label" in capsys.readouterr().err

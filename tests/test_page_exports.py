@@ -14,6 +14,7 @@ from lxml import etree
 from PIL import Image, ImageDraw
 
 from typica import cli
+from typica.cli import typewriter as cli_typewriter
 from typica.errors import DataError
 from typica.lines import images
 from typica.lines.collection import ReadingOptions, read_lines
@@ -306,7 +307,7 @@ def stand_in(monkeypatch):
     monkeypatch.setattr(run, "load_typewriter", lambda folder, device: (model, None))
     monkeypatch.setattr(run, "decompose", decompose)
     monkeypatch.setattr(run, "tune_process", lambda: None)
-    monkeypatch.setattr(cli, "_run_reading", lambda folder, data: data.options())
+    monkeypatch.setattr(cli_typewriter, "_run_reading", lambda folder, data: data.options())
 
 
 def tree(folder):

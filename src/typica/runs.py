@@ -25,7 +25,7 @@ from torch import Tensor
 from .errors import RunError
 from .files import atomic_path, write_json, write_text
 
-__all__ = ["FORMAT", "Run", "load_tensors", "save_tensors"]
+__all__ = ["FORMAT", "Run", "load_tensors", "require_outside", "save_tensors"]
 
 FORMAT = 1
 """Version of the run folder; raised when an older program could not read a newer folder."""
@@ -57,6 +57,19 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             f"{path}: damaged, or not written by typica ({error}). Train again, or take the "
             "file from a backup."
         ) from error
+
+
+def require_outside(out: Path, data: Path) -> None:
+    """Refuse a run folder inside the data folder, where its pictures would be read as data.
+
+    Raises:
+        RunError: If `out` is `data` or below it.
+    """
+    if data.is_dir() and out.resolve().is_relative_to(data.resolve()):
+        raise RunError(
+            f"{out}: lies in the data folder {data}, so what is written there would be read as "
+            "data. Give an --out elsewhere."
+        )
 
 
 @dataclass(frozen=True)

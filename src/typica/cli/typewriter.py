@@ -66,8 +66,10 @@ def typewriter_train(
     if print_config:
         print(as_json(resolved.as_dict()))
         return 0
-    from ..runs import Run
+    from ..runs import Run, require_outside
     from ..typewriter.run import train_and_report
+
+    require_outside(out, data)
 
     if resume and (changes or config or preset != "default") and Run(out).checkpoint.exists():
         print(
@@ -176,8 +178,10 @@ def typewriter_decompose(
         reading: How the images are read.
         device: auto, cpu, cuda, ...
     """
+    from ..runs import require_outside
     from ..typewriter.run import decompose_into
 
+    require_outside(out, images)
     collection = read_collection(images, _run_reading(run, reading))
     result = decompose_into(run, collection, out, device)
     for row in result.summary():

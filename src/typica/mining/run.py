@@ -24,6 +24,7 @@ from ..images.collection import digest, read_pictures
 from ..images.options import PictureOptions
 from ..images.picture import PictureCollection
 from ..images.prompts import PromptTemplate
+from ..runs import require_outside
 from .bases import codec_factor, load_base, load_denoiser
 from .clustering import cluster_elements, write_clusters
 from .config import MiningConfig
@@ -84,9 +85,10 @@ def begin(
         credits: Whose pictures these are, for the page.
 
     Raises:
-        RunError: If the folder holds a run of other pictures or choices.
+        RunError: If the folder holds a run of other pictures or choices, or lies in the data.
         DataError: If there are fewer than two labels.
     """
+    require_outside(out, data)
     folder = MiningFolder(out)
     if folder.config.exists():
         return _reopen(folder, data, base, prompt, config)
