@@ -6,10 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["SPLITS", "Box", "Problem", "Split"]
+__all__ = ["SPLITS", "SPLIT_NAMES", "Box", "Problem", "Split"]
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+SPLIT_NAMES: dict[str, Split] = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+}
+"""Names under which splits occur in files and folders, in lower case."""
 
 
 @dataclass(frozen=True)

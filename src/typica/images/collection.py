@@ -12,7 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..errors import DataError
-from ..values import Problem, Split
+from ..values import SPLIT_NAMES, Problem, Split
 from .decoding import decode, read_header
 from .labels import binned, label_text
 from .options import PictureOptions
@@ -21,7 +21,7 @@ from .readers.folders import has_labels, read_folders, walk
 from .readers.hub import is_saved, read_datasets
 from .readers.source import Fault, RawPicture, Reading, suffix
 from .readers.table import TABLE_SUFFIXES, find_tables, is_metadata, read_table
-from .splits import SPLIT_NAMES, split_pictures
+from .splits import split_pictures
 
 __all__ = ["MAX_ASPECT", "as_problem", "digest", "read_everything", "read_pictures"]
 

@@ -7,19 +7,7 @@ from collections.abc import Sequence
 
 from ..values import Split
 
-__all__ = ["SPLIT_NAMES", "split_pictures"]
-
-SPLIT_NAMES: dict[str, Split] = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-}
-"""Names under which splits occur in files and folders, in lower case."""
+__all__ = ["split_pictures"]
 
 
 def split_pictures(

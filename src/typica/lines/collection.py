@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from ..errors import ConfigError, DataError
+from ..values import SPLIT_NAMES
 from .images import has_more_pictures, image_size
 from .line import Line, LineCollection, Problem
 from .readers.detection import read_format
 from .readers.source import Fault, RawLine, Reading
-from .splits import SPLIT_NAMES, document_of, split_documents
+from .splits import document_of, split_documents
 from .text import TextOptions
 
 __all__ = ["LineFormat", "ReadingOptions", "read_lines"]

@@ -7,19 +7,9 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-__all__ = ["SPLIT_NAMES", "document_of", "split_documents", "split_lines"]
+from ..values import SPLIT_NAMES
 
-SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-}
-"""Names under which splits occur in files."""
+__all__ = ["document_of", "split_documents", "split_lines"]
 
 
 def document_of(

@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..splits import SPLIT_NAMES
+from ...values import SPLIT_NAMES
 from .source import (
     Fault,
     Inside,

@@ -17,8 +17,8 @@ from tqdm import tqdm
 
 from ...errors import DataError, DependencyError
 from ...files import write_bytes
+from ...values import SPLIT_NAMES
 from ..options import PictureOptions
-from ..splits import SPLIT_NAMES
 from .source import Fault, Inside, RawPicture, Reading, is_picture
 from .table import LABEL_NAMES, PATH_NAMES, column
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DataError, DependencyError
+from ...values import SPLIT_NAMES
 from ..options import PictureOptions
-from ..splits import SPLIT_NAMES
 from .folders import Tree
 from .source import Fault, Inside, RawPicture, Reading, check_name, suffix
 

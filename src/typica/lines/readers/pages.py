@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import DataError
+from ...values import SPLIT_NAMES
 from ..images import image_size
 from ..line import PagePlace, Points
-from ..splits import SPLIT_NAMES
 from ..text import TextOptions, tokenize
 from .source import Fault, ImageFinder, RawLine, Reading, check_id
 

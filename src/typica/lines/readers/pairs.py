@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..splits import SPLIT_NAMES
+from ...values import SPLIT_NAMES
 from ..text import TextOptions, tokenize
 from .source import Fault, ImageFinder, RawLine, Reading, is_image
 
