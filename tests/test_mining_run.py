@@ -168,3 +168,24 @@ def test_the_mining_demo_runs_without_npm(tmp_path, monkeypatch):
     rows = list(demo_run.run_demo(tmp_path / "demo", mining_minutes=0.5, part="mining"))
     assert rows[-1].startswith("open ")
     assert (tmp_path / "demo" / "mining" / "report" / "index.html").is_file()
+
+
+def test_pictures_are_checked_by_a_command(data, tmp_path, capsys):
+    assert main(["images", "check", str(data), "--size", "16", "--factor", "2"]) == 0
+    assert "24" in capsys.readouterr().out
+    assert main(["images", "check", str(data), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["pictures"] == 24
+    (tmp_path / "one" / "a").mkdir(parents=True)
+    (data / "a" / "00.png").rename(tmp_path / "one" / "a" / "00.png")
+    assert main(["images", "check", str(tmp_path / "one")]) == 1
+    assert main(["images", "check", str(tmp_path / "none")]) == 2
+    assert "none" in capsys.readouterr().err
+
+
+def test_options_can_be_seen_before_anything_is_read(tmp_path, capsys):
+    given = ["mine", "run", str(tmp_path / "none"), "--out", str(tmp_path / "run")]
+    assert main([*given, "--print-config", "--preset", "paper-512"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["size"], shown["typicality"]["sampling"]) == (512, "uniform")
+    assert main([*given, "--prompt", "no field"]) == 2
+    assert "{label}" in capsys.readouterr().err
