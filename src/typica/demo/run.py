@@ -43,7 +43,7 @@ def run_demo(
     pages = []
     jobs = {
         "typewriter": lambda: typewriter_demo(out / "lines", out / "typewriter", minutes),
-        "mining": lambda: mining_demo(out / "pictures", out / "mining", mining_minutes),
+        "mining": lambda: mining_demo(out / "designs", out / "mining", mining_minutes),
     }
     for name, job in jobs.items():
         if part not in ("both", name):
