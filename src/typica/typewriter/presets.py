@@ -40,7 +40,7 @@ def _paper(height: int, learning_rate: float, weight: float, batch: int, steps: 
     """
     return TypewriterConfig(
         height=height,
-        encoder=EncoderConfig(kind="resnet32", step=16, mask_padding=False, recompute=3),
+        encoder=EncoderConfig(kind="resnet32", step=16, mask_padding=False, recompute=5),
         sprites=SpriteConfig(
             generator="marionette",
             height=0.5,
