@@ -15,7 +15,6 @@ Both forms must agree, else the run stops. Default sizes are small; the paper's 
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from collections.abc import Callable
@@ -28,8 +27,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from typica import __version__
-from typica.hardware import describe, tune_process
+from common import write_result
+from typica.hardware import tune_process
 from typica.images.loading import load_pixels
 from typica.images.picture import Picture, PictureCollection
 from typica.images.prompts import PromptTemplate
@@ -246,17 +245,11 @@ def main() -> None:
     tune_process()
     sizes = [tuple(map(int, text.split("x"))) for text in given.sizes]
     results = {
-        "typica": __version__,
-        "machine": describe(torch.device("cpu")),
         "patches": [measure_patches(*size, given.factor) for size in sizes],
         "features": measure_features(given.pictures, given.size),
         "clusters": measure_clusters(given.elements, given.dimensions, given.clusters),
     }
-    text = json.dumps(results, indent=1)
-    print(text)
-    if given.out:
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(text + "\n", encoding="utf-8")
+    write_result("mining_elements", torch.device("cpu"), results, given.out)
 
 
 if __name__ == "__main__":

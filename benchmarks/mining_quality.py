@@ -29,7 +29,7 @@ from typica.mining.folder import MODELS, MiningFolder, ModelName
 from typica.mining.independent import AgreementOptions, label_agreement
 from typica.mining.localisation import Localisation, Reading, localise
 from typica.mining.maps import read_maps
-from typica.mining.run import open_run
+from typica.mining.opening import open_run
 from typica.mining.table import read_table
 
 PAPER_BLUR = 1 / 16  # 32 pixels at 512

@@ -29,7 +29,6 @@ Costs 2 x pictures x (reference + ways x repeats x sum of the draws) evaluations
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 import zlib
@@ -43,8 +42,8 @@ from scipy.stats import rankdata
 from torch import Tensor
 from tqdm import tqdm
 
-from typica import __version__
-from typica.hardware import choose_device, describe, tune_process
+from common import write_result
+from typica.hardware import choose_device, tune_process
 from typica.images.collection import read_pictures
 from typica.images.loading import load_pixels
 from typica.images.picture import Picture
@@ -348,9 +347,6 @@ def main() -> None:
         rows.append({"way": name, "evaluations": budget, **mean, "spearman_spread": spread})
         print(rows[-1], file=sys.stderr)
     result = {
-        "benchmark": "mining_ranking",
-        "typica": __version__,
-        "hardware": describe(device),
         "data": about.data.get("name", ""),
         "base": about.base,
         "model": given.model,
@@ -366,11 +362,7 @@ def main() -> None:
         "seconds": round(time.monotonic() - began, 1),
         "rows": rows,
     }
-    text = json.dumps(result, indent=1)
-    print(text)
-    if given.out:
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(text + "\n", encoding="utf-8")
+    write_result("mining_ranking", device, result, given.out)
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from typica import __version__
-from typica.hardware import choose_device, describe, fast_bfloat16, tune_process
+from common import write_result
+from typica.hardware import choose_device, fast_bfloat16, tune_process
 from typica.images.loading import load_pixels
 from typica.images.picture import Picture, PictureCollection
 from typica.images.prompts import PromptTemplate
@@ -87,7 +87,7 @@ def plain(
             kept.append(torch.stack(both, 1).half().cpu())
         file = out / f"{picture.id}.npy"
         np.save(file, torch.cat(kept).numpy())  # (S, 2, C, h, w)
-        raw = torch.from_numpy(np.load(file)).float().mean(2)
+        raw = torch.from_numpy(np.load(file, allow_pickle=False)).float().mean(2)
         large = F.interpolate(raw, tuple(pixels.shape[-2:]), mode="bilinear", align_corners=False)
         results[picture.id] = (large[:, 1] - large[:, 0]).mean(0).numpy()
     return results
@@ -182,9 +182,6 @@ def main() -> None:
                 rows[kind] = row
         print(kind, rows[kind], file=sys.stderr)
     result = {
-        "benchmark": "mining_scoring",
-        "typica": __version__,
-        "hardware": describe(device),
         **{option: getattr(given, option) for option in options},
         "evaluations_per_picture": 2 * given.draws,
         "rows": rows,
@@ -204,11 +201,7 @@ def main() -> None:
             for kind, row in rows.items()
             if kind != "plain"
         }
-    text = json.dumps(result, indent=1)
-    print(text)
-    if given.out:
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(text + "\n", encoding="utf-8")
+    write_result("mining_scoring", device, result, given.out)
 
 
 if __name__ == "__main__":

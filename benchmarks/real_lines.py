@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from typica.files import write_json
 from typica.lines.collection import ReadingOptions, read_lines
 from typica.lines.text import TextOptions
 from typica.runs import Run
@@ -100,9 +101,7 @@ def main() -> None:
         "typica": training["typica"],
     }
     if given.out:
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(result, ensure_ascii=False, indent=1)
-        given.out.write_text(text + "\n", encoding="utf-8")
+        write_json(given.out, result)
     if given.pictures:
         pictures(given.run, given.split, given.pictures, given.font, given.lines)
 

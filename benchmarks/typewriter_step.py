@@ -20,8 +20,8 @@ from pathlib import Path
 
 import torch
 
-from typica import __version__
-from typica.hardware import describe, fast_bfloat16, tune_process
+from common import write_result
+from typica.hardware import fast_bfloat16, tune_process
 from typica.typewriter.config import TypewriterConfig
 from typica.typewriter.model import LineBatch, Typewriter
 from typica.typewriter.objective import objective, parameter_groups
@@ -105,9 +105,6 @@ def main() -> None:
     first, last = given.widths[0], given.widths[-1]
     growth = table["step", last]["cpu_seconds"] / table["step", first]["cpu_seconds"]
     result = {
-        "benchmark": "typewriter_step",
-        "typica": __version__,
-        "hardware": describe(torch.device("cpu")),
         "batch": BATCH,
         "height": 64,
         "characters": LETTERS,
@@ -116,11 +113,7 @@ def main() -> None:
         "encoder_precision": native,
         "cpu_growth": {"width_factor": last / first, "cost_factor": round(growth, 2)},
     }
-    text = json.dumps(result, indent=1)
-    print(text)
-    if given.out:
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(text + "\n", encoding="utf-8")
+    write_result("typewriter_step", torch.device("cpu"), result, given.out)
 
 
 if __name__ == "__main__":

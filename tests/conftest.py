@@ -23,7 +23,12 @@ def real_data() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _denormal_numbers() -> Iterator[None]:
-    """Training lets denormal numbers count as zero in its process; hypothesis needs them."""
+def _untuned_process() -> Iterator[None]:
+    """Training tunes its process for itself: threads, and denormal numbers count as zero.
+
+    Models as small as those of the tests are slower on two threads, far slower when the cores are
+    busy; hypothesis needs denormal numbers.
+    """
     yield
+    torch.set_num_threads(1)
     torch.set_flush_denormal(False)

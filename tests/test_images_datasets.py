@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 
@@ -13,6 +16,11 @@ from typica.images.options import PictureOptions
 from .images_helpers import noise, put
 
 datasets = pytest.importorskip("datasets")
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "datasets")
 
 
 def _made(seeds, labels):
@@ -83,3 +91,36 @@ def test_data_sets_that_cannot_be_loaded(tmp_path):
     _made([1], [0]).save_to_disk(tmp_path / "saved")
     with pytest.raises(DataError, match="no column 'colour'"):
         read_pictures(tmp_path / "saved", PictureOptions(label_column="colour"))
+
+
+def test_only_plain_kinds_of_files_are_opened(tmp_path):
+    import tarfile
+
+    put(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "a.cls").write_text("0")
+    with tarfile.open(tmp_path / "in" / "part.tar", "w") as archive:
+        for name in ("a.png", "a.cls"):
+            archive.add(tmp_path / "in" / name, name)
+            (tmp_path / "in" / name).unlink()
+    with pytest.raises(DataError, match="kind webdataset"):
+        read_pictures(tmp_path / "in", PictureOptions(format="datasets"))
+
+
+def test_parquet_files_of_a_data_set(tmp_path):
+    (tmp_path / "data").mkdir()
+    _made([1, 2], [0, 1]).to_parquet(str(tmp_path / "data" / "train.parquet"))
+    options = PictureOptions(format="datasets", cache=tmp_path / "cache", val=0)
+    found = read_pictures(tmp_path / "data", options)
+    assert [one.label for one in found] == ["cat", "dog"]
+
+
+@pytest.mark.parametrize("name", ["../outside/data-00000-of-00001.arrow", "/data.arrow"])
+def test_a_saved_data_set_names_files_in_its_folder_only(tmp_path, name):
+    _made([1], [0]).save_to_disk(tmp_path / "saved")
+    shutil.copytree(tmp_path / "saved", tmp_path / "outside")
+    state = tmp_path / "saved" / "state.json"
+    values = json.loads(state.read_text())
+    values["_data_files"] = [{"filename": name}]
+    state.write_text(json.dumps(values))
+    with pytest.raises(DataError, match="outside of its folder"):
+        read_pictures(tmp_path / "saved", PictureOptions(cache=tmp_path / "cache"))

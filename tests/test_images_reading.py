@@ -16,8 +16,9 @@ from typica.errors import ConfigError, DataError, DependencyError
 from typica.images.collection import digest, read_everything, read_pictures
 from typica.images.labels import binned, label_text
 from typica.images.options import PictureOptions
-from typica.images.readers.source import Fault, check_name
+from typica.images.readers.source import check_name
 from typica.images.splits import split_pictures
+from typica.sources import Fault
 
 from .images_helpers import bomb, put
 
@@ -394,12 +395,14 @@ def test_no_bin(text):
 
 @settings(deadline=None)
 @given(st.text(st.sampled_from("ab./\\~:C \0"), max_size=12))
+@example("./~")
+@example("./C:a")
 def test_ids_stay_inside(text):
     try:
         found = check_name(text)
     except Fault:
         return
-    assert not found.startswith(("/", "~"))
+    assert not found.startswith(("/", "~", "C:"))
     assert not {"..", ""} & set(found.split("/"))
 
 

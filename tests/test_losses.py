@@ -6,13 +6,14 @@ import inspect
 import itertools
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from typica.typewriter.alignment import one_to_one_loss_plain
-from typica.typewriter.config import LossConfig, TypewriterConfig
+from typica.typewriter.config import LossConfig, TrainingConfig, TypewriterConfig
 from typica.typewriter.losses import (
     frequency_penalty,
     overlap_penalty,
@@ -20,7 +21,12 @@ from typica.typewriter.losses import (
     sparsity_penalty,
     text_loss,
 )
-from typica.typewriter.objective import alignment_temperature, opening, warm_start_ends
+from typica.typewriter.objective import (
+    alignment_temperature,
+    learning_rate,
+    opening,
+    warm_start_ends,
+)
 from typica.typewriter.presets import preset
 from typica.typewriter.sprites import aperture_window
 
@@ -185,3 +191,26 @@ def test_an_opening_is_symmetric_and_as_wide_as_it_says(width, wanted):
     assert 0 <= float(window.min()) <= float(window.max()) <= 1
     if 4 <= wanted <= width - 4:  # its soft edges lie within the sprite
         assert float(window.sum()) == pytest.approx(wanted, abs=0.51)
+
+
+@pytest.mark.parametrize("schedule", ["one-cycle", "hold", "constant"])
+def test_learning_rates(schedule):
+    config = replace(
+        TypewriterConfig(), training=TrainingConfig(schedule=schedule, learning_rate=2.0)
+    )
+    rates = np.array([learning_rate(config, step, 1000) for step in range(1001)])
+    assert rates.max() == pytest.approx(2)
+    if schedule == "constant":
+        assert (rates == 2).all()
+        return
+    assert rates[0] == pytest.approx(0.08)
+    assert rates[-1] == pytest.approx(0.004)
+    top = np.flatnonzero(rates > 2 - 1e-9)
+    if schedule == "hold":
+        assert (top[0], top[-1]) == (50, 700)
+        assert rates[850] == pytest.approx(2 * (0.002 + 0.998 / 2))
+    else:
+        assert (top[0], top[-1]) == (200, 200)
+        assert rates[600] == pytest.approx(2 * (0.002 + 0.998 / 2))
+    assert (np.diff(rates[: top[0] + 1]) > 0).all()
+    assert (np.diff(rates[top[-1] :]) < 0).all()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,15 +15,6 @@ from typica.mining.bases import codec_factor, load_base, load_denoiser, save_den
 from typica.mining.small import build_small
 
 from .mining_helpers import LABELS, tiny_about, tiny_config, tiny_pipeline, tiny_small
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Models this small are slower on two threads, far slower when the cores are busy."""
-    kept = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(kept)
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +129,7 @@ def test_a_denoiser_of_other_labels_is_refused(tmp_path):
 
 
 def test_a_missing_or_damaged_denoiser_is_said(tmp_path):
-    with pytest.raises(RunError, match="no fine-tuned model"):
+    with pytest.raises(RunError, match=r"no fine-tuned model.*mine finetune`.*--model base"):
         load_denoiser(tmp_path / "d", tiny_about())
     save_denoiser(tiny_small(), tmp_path / "d", tiny_about())
     weights = tmp_path / "d" / "unet" / "diffusion_pytorch_model.safetensors"
@@ -243,6 +233,9 @@ def test_folders_that_lack_something(copy):
         ({"unet": None, "transformer": ["diffusers", "SD3Transformer2DModel"]}, "without unet"),
         ({"scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"]}, "FlowMatch"),
         ({"scheduler": ["os", "system"]}, "scheduler is system"),
+        ({"scheduler": ["diffusers", "StableDiffusionPipeline"]}, "StableDiffusionPipeline"),
+        ({"scheduler": ["diffusers", "UNet2DModel"]}, "UNet2DModel"),
+        ({"scheduler": ["diffusers", "logging"]}, "logging"),
     ],
 )
 def test_other_kinds_are_refused_by_name(copy, change, said):
@@ -284,6 +277,24 @@ def test_pickles_are_never_read(copy):
         (copy / part / bin_name).write_bytes(b"\x80\x04cos\nsystem\n")
         assert "pickles are never read" in refused(copy)
         source.write_bytes(held)
+
+
+@pytest.mark.parametrize("part", ["unet", "text_encoder"])
+@pytest.mark.parametrize("name", ["weights.bin", "../../elsewhere.safetensors", 7])
+def test_an_index_names_only_safetensors_beside_it(copy, part, name):
+    stem = "model" if part == "text_encoder" else "diffusion_pytorch_model"
+    index = copy / part / f"{stem}.safetensors.index.json"
+    index.write_text(json.dumps({"metadata": {}, "weight_map": {"some.weight": name}}))
+    assert "no safetensors file beside it" in refused(copy)
+    index.write_text("{")
+    assert "cannot be read" in refused(copy)
+
+
+def test_an_adapter_is_not_followed(copy):
+    (copy / "unet" / "adapter_config.json").write_text(
+        json.dumps({"base_model_name_or_path": "somebody/else"})
+    )
+    assert "adapter" in refused(copy)
 
 
 def test_half_precision_variants_are_read_as_float32(copy):

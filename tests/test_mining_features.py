@@ -35,15 +35,6 @@ from typica.mining.table import COLUMNS, ElementsTable
 SIZES = [(16, 16), (16, 24), (32, 32), (16, 24), (16, 16)]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Threads cost more than they gain on models as small as these."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def about():
     config = replace(tiny_config(16), features=FeatureConfig(ensemble=3))
@@ -223,8 +214,10 @@ def test_an_interrupted_computation_goes_on(collection, table, about, tmp_path, 
     whole = element_features(denoiser, table, collection, about, show_progress=False)
     torch.testing.assert_close(found, whole, atol=2e-3, rtol=0)  # kept in half precision
     asked.clear()  # a finished file of the same model is not made again, of another it is
+    (path.parent / "base.pieces").mkdir()  # of a process that was killed when the file was written
     write_features(path, denoiser, table, collection, about, show_progress=False)
     assert not asked
+    assert [p.name for p in path.parent.iterdir()] == ["base.safetensors"]
     write_features(path, tiny_small(1), table, collection, about, show_progress=False)
     assert len(asked) == len(SIZES)
 

@@ -7,7 +7,6 @@ import math
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,20 +22,10 @@ from typica.mining.config import FinetuneConfig
 from typica.mining.finetune_state import FinetuneState, learning_rate, noise_share
 from typica.mining.finetuning import finetune, sample_grid, spread
 from typica.mining.folder import MiningFolder
-from typica.mining.latents import LatentCache, moments
+from typica.mining.latents import LatentCache
 from typica.mining.pixels import to_tensor
 
 from .mining_helpers import LABELS, tiny_about, tiny_config, tiny_pictures, tiny_pipeline
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Models this small are slower on two threads, far slower when the cores are busy."""
-    kept = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(kept)
-
 
 CPU = torch.device("cpu")
 
@@ -88,7 +77,7 @@ def state_of(pictures, folder: Path, about) -> FinetuneState:
 def test_moments_are_the_posterior_of_the_codec(pipeline):
     codec = load_base(str(pipeline), about_of(pipeline, 4)).codec
     pixels, noise = torch.rand(2, 3, 16, 24) * 2 - 1, torch.randn(2, 4, 4, 6)
-    mean, deviation = moments(codec, pixels).chunk(2, dim=1)
+    mean, deviation = codec.moments(pixels).chunk(2, dim=1)
     with torch.no_grad():
         torch.testing.assert_close(mean, codec.encode(pixels))
         torch.testing.assert_close(mean + deviation * noise, codec.encode(pixels, noise))
@@ -152,6 +141,11 @@ def test_a_cache_is_continued_and_not_mixed_up(pictures, tmp_path, monkeypatch):
         assert torch.equal(last.latent(i, 0, 0, 8, False, None), whole[:, :8, :8])
     assert cache(1).fill(CPU, show_progress=False)
     assert len(read) == 2 * len(pictures)
+    size = last.file.stat().st_size
+    os.truncate(last.file, size - 100)
+    assert cache(1).fill(CPU, show_progress=False)
+    assert len(read) == 3 * len(pictures)  # made anew: what was cut off is not known
+    assert last.file.stat().st_size == size
     cache(1).delete()
     assert not (tmp_path / "c").exists()
 
@@ -369,7 +363,7 @@ def test_an_interrupted_run_ends_with_the_same_bits(
         cut = run(pictures, tmp_path / "cut", about)
     assert (cut.step, cut.finished) == (1, False)
     assert not (tmp_path / "cut" / "denoiser").exists()
-    with pytest.raises(RunError, match="--resume"):
+    with pytest.raises(RunError, match="resume=True"):
         run(pictures, tmp_path / "cut", about)
     torch.manual_seed(12345)  # the global random state plays no part
     rest = run(pictures, tmp_path / "cut", about, resume=True)
@@ -491,6 +485,38 @@ def test_a_run_is_not_continued_otherwise(pictures, tmp_path, change, named):
     other = replace(about_of(steps=2), data={"name": "test", "digest": "1"})
     with pytest.raises(RunError, match="another data"):
         run(pictures, tmp_path, other, resume=True)
+
+
+@pytest.mark.parametrize("killed", ["_keep", "LatentCache.delete"])
+def test_a_kill_after_the_last_step_leaves_nothing_undone(pictures, tmp_path, monkeypatch, killed):
+    """Of an extended run: the denoiser that is there is the one of fewer steps."""
+
+    def kill(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    run(pictures, tmp_path / "whole", about_of(steps=2))
+    run(pictures, tmp_path / "cut", about_of(steps=1))
+    with monkeypatch.context() as patched:
+        patched.setattr(f"typica.mining.finetuning.{killed}", kill)
+        with pytest.raises(KeyboardInterrupt):
+            run(pictures, tmp_path / "cut", about_of(steps=2), resume=True)
+    assert (tmp_path / "cut" / "latents").exists()
+    # time that is just used up leaves nothing to train, whatever the number of steps
+    used = MiningFolder(tmp_path / "cut").read_log()[-1]["seconds"] / 60
+    rest = run(pictures, tmp_path / "cut", about_of(steps=2), resume=True, max_minutes=used)
+    assert (rest.step, rest.finished) == (2, True)
+    assert not (tmp_path / "cut" / "latents").exists()
+    one, other = (weights_of(tmp_path / name, about_of()) for name in ("whole", "cut"))
+    assert equal(one, other)
+
+
+def test_an_interrupted_reading_of_an_extended_run_tells_its_steps(pictures, tmp_path, monkeypatch):
+    first = run(pictures, tmp_path, about_of(steps=2))
+    monkeypatch.setattr(LatentCache, "fill", lambda *_: False)
+    cut = run(pictures, tmp_path, about_of(steps=3), resume=True)
+    assert (cut.step, cut.finished) == (2, False)
+    assert cut.held_out_loss == first.held_out_loss
+    assert cut.minutes > 0
 
 
 def test_a_damaged_checkpoint_is_said(pictures, tmp_path):

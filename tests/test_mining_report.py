@@ -51,6 +51,7 @@ def run(tmp_path_factory, collection) -> MiningFolder:
     run.samples.mkdir()
     Image.new("RGB", (40, 20), "red").save(run.samples / "step-00000500.png")
     (run.samples / "step-00000600.png").write_bytes(b"not a picture")
+    (run.samples / ".step-00000700-ab12cd34.png").write_bytes(b"half written")
     return run
 
 
@@ -162,6 +163,8 @@ def test_what_is_missing_is_said(run, collection):
     assert any("0/1.png" in name for name in named)
     assert any("nowhere.png" in name for name in named)
     assert any("step-00000600" in name for name in named)
+    assert not any("00000700" in name for name in named)  # half written
+    assert [caption for caption, _ in report.samples] == ["after 500 steps"]
     label = next(one for one in report.labels if one.name == LABELS[0])
     images = {picture.id: picture.image for picture in label.pictures}
     assert images["0/1.png"] == images["0/2.png"] == b""
@@ -194,7 +197,7 @@ def test_errors_name_the_remedy(run, collection, tmp_path):
     bare = MiningFolder(tmp_path / "bare")
     bare.folder.mkdir()
     shutil.copy(run.config, bare.config)
-    with pytest.raises(RunError, match="typica mine elements"):
+    with pytest.raises(RunError, match="typica mine select"):
         write_report(bare, collection, show_progress=False)
     full = MiningFolder(tmp_path / "full")
     shutil.copytree(run.folder, full.folder)

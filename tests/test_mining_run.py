@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from typica.cli import main
+from typica.cli import _GROUPS, main
 from typica.demo import mining as demo_mining
 from typica.demo import run as demo_run
-from typica.errors import ConfigError
+from typica.errors import ConfigError, RunError
+from typica.files import atomic_path
 from typica.images.options import PictureOptions
 from typica.images.prompts import PromptTemplate
+from typica.mining import run as mining_run
+from typica.mining.config import TypicalityConfig
 from typica.mining.folder import MiningFolder
-from typica.mining.maps import read_maps
-from typica.mining.run import begin, mine, open_run
+from typica.mining.maps import piece_path, read_maps
+from typica.mining.opening import begin, open_run
+from typica.mining.run import mine
 from typica.mining.table import read_table
 
 from .mining_helpers import LABELS, tiny_config, tiny_pictures, tiny_pipeline
@@ -121,6 +126,105 @@ def test_another_choice_or_other_pictures_are_refused(data, tmp_path, capsys):
     assert "no mining run" in capsys.readouterr().err
 
 
+def _begin(data: Path, out: Path, **changes):
+    given = {"base": "small", "prompt": PromptTemplate(), "config": tiny_config()}
+    return begin(data, out, **(given | {"reading": PictureOptions()} | changes))
+
+
+def test_another_way_of_reading_is_refused(data, tmp_path):
+    for label, year in zip(LABELS, ("1912", "1957", "1999"), strict=True):
+        (data / label).rename(data / year)
+    run = _begin(data, tmp_path / "run", reading=PictureOptions(bin=10))
+    again = PictureOptions(bin=10, cache=tmp_path / "elsewhere")  # which decides nothing
+    assert _begin(data, tmp_path / "run", reading=again).about == run.about
+    for other, named in (
+        (PictureOptions(bin=50), "--bin 10, not 50"),
+        (PictureOptions(bin=10, val=0.5), r"--val 0\.05, not 0\.5"),
+        (PictureOptions(bin=10, path_column="x"), "--path-column None, not 'x'"),
+    ):
+        with pytest.raises(RunError, match=f"begun with {named}"):
+            _begin(data, tmp_path / "run", reading=other)
+
+
+def test_a_start_that_was_killed_is_begun_again(data, tmp_path):
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / ".lock").touch()
+    killed = atomic_path(out / "config.json")
+    aside = killed.__enter__()
+    notes = out / ".notes-abcdefgh.json"
+    notes.touch()
+    with pytest.raises(RunError, match="no mining run"):
+        _begin(data, out)
+    notes.unlink()
+    _begin(data, out)
+    assert not aside.exists()
+
+
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
+    run = MiningFolder(tmp_path)
+    stale = (
+        *(run.config, run.checkpoint, run.log, tmp_path / "problems.json"),
+        *(run.elements("base"), run.features("base"), run.clusters("base")),
+        *(run.samples / "step-000010.png", run.latents / "pictures.json"),
+    )
+    # written by processes that do not hold the folder, or not by us at all
+    others = (
+        *(piece_path(run.maps("base"), 0), tmp_path / "report" / "index.html"),
+        *(tmp_path / "notes.txt", run.samples / "mine.png"),
+    )
+    killed = [atomic_path(path) for path in (*stale, *others)]
+    asides = [one.__enter__() for one in killed]
+    with run.locked():
+        assert [path.exists() for path in asides] == [False] * len(stale) + [True] * len(others)
+
+
+def test_a_table_never_stands_beside_clusters_of_another(data, tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    assert _run(data, out) == 0
+    clusters = MiningFolder(out).clusters("finetuned")
+    former = json.loads(clusters.read_text()) | {"table": "of other maps"}
+    clusters.write_text(json.dumps(former))
+
+    def kill(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    opened = open_run(out)
+    with monkeypatch.context() as patched:
+        patched.setattr(mining_run, "write_clusters", kill)
+        with pytest.raises(KeyboardInterrupt):
+            mining_run.select_run(opened, show_progress=False)
+    assert main(["mine", "report", str(out)]) == 0  # without clusters
+    assert _run(data, out) == 0
+    assert json.loads(clusters.read_text())["table"] != "of other maps"
+
+
+def test_a_kill_between_two_renames_does_not_lose_the_model(data, tmp_path):
+    out = tmp_path / "run"
+    assert _run(data, out) == 0
+    denoiser = MiningFolder(out).denoiser
+    denoiser.rename(denoiser.with_name(".denoiser-old"))
+    assert main(["mine", "score", str(out)]) == 0
+    assert denoiser.is_dir()
+
+
+def test_a_run_may_be_called_as_its_base(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first = _begin(data, Path("small"))
+    assert first.about.base == "small"
+    assert _begin(data, Path("small")).about == first.about
+
+
+def test_messages_name_commands_that_exist():
+    source = Path(mining_run.__file__).parents[1]
+    known = {f"{group} {name}" for group, (_, names) in _GROUPS.items() for name in names}
+    named = set()
+    for file in source.rglob("*.py"):
+        text = re.sub(r'"\s*\n\s*f?"', "", file.read_text(encoding="utf-8"))  # one string again
+        named |= set(re.findall(r"`typica (\w+ \w+)", text))
+    assert {"mine select", "lines check"} <= named <= known
+
+
 def test_a_run_in_the_data_folder_is_refused(data, capsys):
     assert _run(data, data / "run") == 2
     assert "lies in the data folder" in capsys.readouterr().err
@@ -155,6 +259,33 @@ def test_too_little_time_is_said_before_anything_is_trained(data, tmp_path):
         list(mine(run, max_minutes=1e-4, show_progress=False))
     assert not run.folder.checkpoint.exists()
     assert open_run(tmp_path / "run").about == run.about
+
+
+def test_a_model_that_was_scored_is_not_trained_further(data, tmp_path, monkeypatch):
+    """The pace is measured anew at every start; it may not change what was begun."""
+    config = replace(tiny_config(), typicality=TypicalityConfig(draws=4, groups=2))
+    given = {"base": "small", "prompt": PromptTemplate(), "config": config}
+    run = begin(data, tmp_path / "run", **given, reading=PictureOptions())
+    monkeypatch.setattr(mining_run, "scoring_minutes", lambda run, device: 0.06)
+    assert list(mine(run, max_minutes=0.1, show_progress=False))[-1].startswith("open ")
+    piece = piece_path(run.folder.maps("finetuned"), 0)
+    maps, log = piece.read_bytes(), run.folder.log.read_text()
+    for pace in (0.0, 1e9):  # more time than before for the training, and far too little
+        monkeypatch.setattr(mining_run, "scoring_minutes", lambda run, device, pace=pace: pace)
+        rows = list(mine(run, max_minutes=0.1, show_progress=False))
+        assert rows[-1].startswith("open ")
+        assert piece.read_bytes() == maps
+        assert run.folder.log.read_text() == log
+
+
+def test_fewer_draws_are_named_that_are_possible(data, tmp_path, monkeypatch):
+    config = replace(tiny_config(), typicality=TypicalityConfig(draws=60, groups=6))
+    given = {"base": "small", "prompt": PromptTemplate(), "config": config}
+    run = begin(data, tmp_path / "run", **given, reading=PictureOptions())
+    for minutes, draws in ((2.0, 18), (1e9, 6)):  # 20.9 draws would fit, and none
+        monkeypatch.setattr(mining_run, "scoring_minutes", lambda run, device, m=minutes: m)
+        with pytest.raises(ConfigError, match=rf"another --out.*typicality\.draws={draws}\)"):
+            list(mine(run, max_minutes=1, show_progress=False))
 
 
 def test_the_mining_demo_runs_without_npm(tmp_path, monkeypatch):

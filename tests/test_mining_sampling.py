@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,15 +17,6 @@ from typica.mining.sampling import ddim_step, guided, sample, start_noise, times
 from typica.mining.schedule import NoiseSchedule
 
 from .mining_helpers import LABELS, tiny_small
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Models this small are slower on two threads, far slower when the cores are busy."""
-    kept = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(kept)
 
 
 class Formula(nn.Module):

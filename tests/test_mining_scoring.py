@@ -12,6 +12,7 @@ from PIL import Image
 from torch import nn
 
 from typica.errors import ConfigError, DataError, RunError
+from typica.files import atomic_path
 from typica.images.loading import load_pixels
 from typica.images.picture import Picture, PictureCollection
 from typica.images.prompts import PromptTemplate
@@ -22,7 +23,13 @@ from typica.mining.config import MiningConfig, TypicalityConfig
 from typica.mining.denoiser import Denoiser
 from typica.mining.draws import Draws, posterior_noise
 from typica.mining.folder import MiningAbout
-from typica.mining.maps import missing_pieces, piece_path, read_maps, skipped_pictures
+from typica.mining.maps import (
+    holding,
+    missing_pieces,
+    piece_path,
+    read_maps,
+    skipped_pictures,
+)
 from typica.mining.pixels import to_tensor
 from typica.mining.schedule import NoiseSchedule
 from typica.mining.scoring import model_digest, score, score_settings
@@ -238,6 +245,35 @@ def test_an_interrupted_job_goes_on_where_it_was(collection, tmp_path):
     done = tiny_denoiser()
     assert run(done, collection, about(), tmp_path / "maps").evaluations == 0
     assert done.unet.batches == []
+
+
+def test_what_a_killed_job_left_half_written_is_removed(collection, tmp_path):
+    maps, run_about = tmp_path / "maps", about(piece=2)  # five pieces
+    maps.mkdir()
+    killed = [atomic_path(piece_path(maps, piece)) for piece in (0, 2, 1)]
+    own, done, others = (one.__enter__() for one in killed)  # as they stand when the job is killed
+    foreign = maps / ".piece-notes.safetensors"
+    foreign.write_bytes(b"not ours")
+    with holding(maps, ()):  # another shard is at work: nothing is known to be stale
+        run(tiny_denoiser(), collection, run_about, maps, shard=(0, 2))
+        assert own.exists()
+    assert piece_path(maps, 2).exists()
+    run(tiny_denoiser(), collection, run_about, maps, shard=(0, 2))  # its pieces are all there
+    assert not own.exists()
+    assert not done.exists()
+    assert others.exists()  # the other shard's to remove, which may run on another machine
+    run(tiny_denoiser(), collection, run_about, maps, shard=(1, 2))
+    assert not others.exists()
+    assert foreign.exists()
+    assert len(list(read_maps(maps))) == len(SIZES)
+
+
+def test_a_job_that_ends_before_its_first_piece_leaves_no_folder(collection, tmp_path):
+    denoiser = tiny_denoiser()
+    denoiser.unet.stop_after = 0
+    with pytest.raises(KeyboardInterrupt):
+        run(denoiser, collection, about(), tmp_path / "maps")
+    assert not (tmp_path / "maps").exists()
 
 
 def test_pieces_of_another_job_are_not_mixed(collection, tmp_path):

@@ -81,7 +81,7 @@ def test_the_digest_tells_elements_apart_but_not_their_clusters():
 
 def test_files_that_cannot_be_used_say_why(tmp_path, monkeypatch):
     path = tmp_path / "x.parquet"
-    with pytest.raises(RunError, match=r"no such elements table.*mine elements"):
+    with pytest.raises(RunError, match=r"no such elements table.*mine select"):
         read_table(path)
     write_table(path, make_table())
     path.write_bytes(path.read_bytes()[:200])

@@ -22,15 +22,17 @@ from typica.reports import typewriter
 from typica.reports.page import check_self_contained, ink_data_uri, picture_data_uri
 from typica.reports.plots import MOST_POINTS, Series, line_plot, thin, ticks
 from typica.reports.typewriter import (
+    marked,
+    render_typewriter_report,
+    write_typewriter_report,
+)
+from typica.reports.typewriter_values import (
     Confusion,
     Curve,
     DocumentScore,
     LineCard,
     SpriteCard,
     TypewriterReport,
-    marked,
-    render_typewriter_report,
-    write_typewriter_report,
 )
 from typica.reports.wording import alphabetical, code_points, percent, shown
 from typica.typewriter.reading import PlacedGlyph

@@ -19,7 +19,7 @@ from typica.errors import ConfigError, DataError, RunError
 from typica.lines.cache import LineCache
 from typica.lines.collection import read_lines
 from typica.runs import Run, load_tensors
-from typica.typewriter import state
+from typica.typewriter import state, training
 from typica.typewriter.assessment import evaluate_run
 from typica.typewriter.inference import decompose
 from typica.typewriter.presets import preset, with_changes
@@ -33,14 +33,6 @@ from .helpers import never_blank, tiny_config, tiny_lines
 _UNREPEATABLE = ("seconds", "lines_per_second")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def lines(tmp_path_factory):
     return tiny_lines(tmp_path_factory.mktemp("data"))
@@ -49,7 +41,6 @@ def lines(tmp_path_factory):
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory, lines):
     """A run that nothing interrupted."""
-    torch.set_num_threads(1)
     out = tmp_path_factory.mktemp("runs") / "reference"
     assert train(lines, out, tiny_config(), show_progress=False).finished
     return Run(out)
@@ -254,19 +245,46 @@ def test_a_run_that_cannot_be_saved_gives_up_with_a_remedy(tmp_path, lines, monk
     assert all(bool(value.isfinite().all()) for value in tensors.values())
 
 
-def test_the_time_is_kept(tmp_path, lines):
-    start = time.perf_counter()
+class _Clock:
+    """A clock that only steps and judgements move on."""
+
+    strftime = staticmethod(time.strftime)
+
+    def __init__(self, monkeypatch, step: float, judgement: float) -> None:
+        self.seconds, self.steps = 1000.0, 0
+        one_step, judge = state.TrainingState.one_step, state.TrainingState.judge
+
+        def timed_step(self_, batch):
+            self.steps, self.seconds = self.steps + 1, self.seconds + step
+            return one_step(self_, batch)
+
+        def timed_judge(self_):
+            self.seconds += judgement
+            return judge(self_)
+
+        monkeypatch.setattr(state.TrainingState, "one_step", timed_step)
+        monkeypatch.setattr(state.TrainingState, "judge", timed_judge)
+        monkeypatch.setattr(training, "time", self)
+
+    def perf_counter(self) -> float:
+        return self.seconds
+
+
+# A tenth of a minute: 4 seconds for the steps and 2 left for the end. Where 20 steps, which tell
+# the pace, take longer already, nothing follows them.
+@pytest.mark.parametrize(("step", "wanted"), [(0.125, range(28, 33)), (1.0, range(20, 21))])
+def test_the_time_is_kept(tmp_path, lines, monkeypatch, step, wanted):
+    clock = _Clock(monkeypatch, step, judgement=0.125)
     result = _train(lines, tmp_path / "run", "training.steps=3", max_minutes=0.1)
     assert result.finished
-    spent = time.perf_counter() - start
-    assert spent > 2
-    assert result.minutes <= spent / 60 + 0.01
+    assert clock.steps == result.step
+    assert result.step in wanted
+    spent = clock.seconds - 1000
+    assert spent <= max(6, step * 20 + 1)
+    assert 20 * step <= result.minutes * 60 <= spent
     run = Run(tmp_path / "run")
     record, rows = run.read_config()["training"], run.read_log()
     assert record["steps"] == result.step == rows[-1]["step"] > 3
-    # it ends within its time, or as soon as its pace is known; a busy machine doubles it
-    known = next(row["seconds"] for row in rows if row["step"] >= 20)
-    assert result.minutes * 60 < 2 * max(6, known + 2)
     assert "validation_cer" in rows[-1]
     progress = load_tensors(run.checkpoint)[1]["progress"]
     assert progress["step"] == progress["total"] == result.step

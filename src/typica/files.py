@@ -6,14 +6,19 @@ A file is written under a temporary name in the same folder, flushed to the disk
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["atomic_path", "write_bytes", "write_json", "write_text"]
+__all__ = ["atomic_path", "finite", "half_written", "write_bytes", "write_json", "write_text"]
+
+_ASIDE = re.compile(r"\.(.+)-[a-z0-9_]{8}(\.[^.]*)?")
+"""The temporary names of `atomic_path`: what a file is to become, with a dot and random letters."""
 
 
 @contextmanager
@@ -39,6 +44,22 @@ def atomic_path(path: Path) -> Iterator[Path]:
         aside.unlink(missing_ok=True)
 
 
+def half_written(folder: Path) -> Iterator[tuple[Path, str]]:
+    """The files of a folder that are being written, or were when a process was killed.
+
+    Arguments:
+        folder: Its own files are looked at, not those of folders below; it need not exist.
+
+    Returns:
+        Temporary files, each with the name that it would have got. Others' files may be called
+        alike, so look for the names that you write.
+    """
+    for path in folder.glob(".*-*"):
+        match = _ASIDE.fullmatch(path.name)
+        if match:
+            yield path, match[1] + (match[2] or "")
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write `data` to `path` in one step."""
     with atomic_path(path) as aside:
@@ -53,3 +74,12 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` to `path` as indented JSON in one step, non-ASCII characters kept."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+
+
+def finite(value: Any) -> Any:
+    """The same plain nested value, with None for numbers that JSON has not (NaN, infinity)."""
+    if isinstance(value, dict):
+        return {key: finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -15,15 +15,16 @@ import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from .errors import RunError
-from .files import atomic_path, write_json, write_text
+from .files import atomic_path, half_written, write_json, write_text
 
 __all__ = ["FORMAT", "Run", "load_tensors", "require_outside", "save_tensors"]
 
@@ -76,6 +77,14 @@ def require_outside(out: Path, data: Path) -> None:
 class Run:
     """The paths and the log of one run folder."""
 
+    WRITTEN_LOCKED: ClassVar[tuple[str, ...]] = (
+        "checkpoint.safetensors",
+        "config.json",
+        "log.jsonl",
+        "model.safetensors",
+    )
+    """Files (patterns) that are written only by a process that holds the folder."""
+
     folder: Path
 
     @property
@@ -122,10 +131,20 @@ class Run:
                     f"{self.folder}: another process is writing to this run folder. Wait for "
                     "it, or give another --out."
                 ) from error
-            for aside in self.folder.glob(".*-*"):  # of a process that was killed while writing
-                if aside.name.startswith((".checkpoint-", ".model-", ".config-", ".log-")):
-                    aside.unlink(missing_ok=True)
+            for aside in self.half_written():  # by a process that was killed: nobody else holds it
+                aside.unlink(missing_ok=True)
             yield
+
+    def half_written(self) -> Iterator[Path]:
+        """Temporary files that belong to whoever holds the folder; stale if nobody does.
+
+        What is written without holding it, such as pages and maps, is not among them.
+        """
+        for pattern in self.WRITTEN_LOCKED:
+            place = self.folder / pattern
+            for path, name in half_written(place.parent):
+                if fnmatch(name, place.name):
+                    yield path
 
     def write_config(self, about: dict[str, Any]) -> None:
         """Write `config.json`."""
@@ -143,7 +162,7 @@ class Run:
         except (FileNotFoundError, NotADirectoryError) as error:
             raise RunError(
                 f"{self.folder}: not a run folder (no config.json). Give the folder that "
-                "`typica typewriter train --out` made."
+                "`typica typewriter train --out` or `typica mine run --out` made."
             ) from error
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise RunError(f"{self.config}: damaged ({error}). Train again.") from error

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-__all__ = ["SPLITS", "SPLIT_NAMES", "Box", "Problem", "Split"]
+from .errors import DataError
+
+__all__ = ["SPLITS", "SPLIT_NAMES", "Box", "Problem", "Split", "as_problem"]
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -78,3 +80,25 @@ class Problem:
     def __str__(self) -> str:
         where = f"{self.file} (line {self.line})" if self.line else f"{self.file}"
         return f"{where}: {self.message}. {self.remedy}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same in plain values, for JSON."""
+        return {
+            "file": str(self.file),
+            "line": self.line,
+            "message": self.message,
+            "remedy": self.remedy,
+            "set_aside": self.fatal,
+        }
+
+
+def as_problem(file: Path, error: DataError | str, line: str | None = None) -> Problem:
+    """An error about a file as something to report while the rest goes on.
+
+    Arguments:
+        file: The file at fault.
+        error: The error, or its message: "file: what is wrong. What to do".
+        line: The id of the text line, if one is at fault.
+    """
+    what, _, remedy = str(error).removeprefix(f"{file}: ").partition(". ")
+    return Problem(file, what, remedy, line)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from tyro.conf import Positional, UseAppendAction, arg
+from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
-from ..configs import read_config_file, require, with_changes
+from ..configs import from_plain, read_config_file, require, with_changes
 from ..images.prompts import PromptTemplate
 from .images import AS_PICTURES, PicturesArgument
 from .shared import as_json, say_problems
 
 if TYPE_CHECKING:
-    from ..mining.run import OpenRun
+    from ..mining.config import MiningConfig
+    from ..mining.opening import OpenRun
 
 __all__ = [
     "mine_export",
@@ -25,47 +27,68 @@ __all__ = [
 ]
 
 _Model = Literal["finetuned", "base"]
-_Preset = Literal["auto", "default", "small", "paper-256", "paper-512"]
 _AS_PROMPTED = PromptTemplate()
 _Changes = Annotated[tuple[tuple[str, ...], ...], arg(name="set"), UseAppendAction]
 
 
-def _begin(
-    data: Path,
-    out: Path,
-    base: str,
-    prompt: str,
-    null: str,
-    reading: PicturesArgument,
-    preset_name: str,
-    config: Path | None,
-    changes: tuple[tuple[str, ...], ...],
-    device: str,
-    print_config: bool,
-) -> OpenRun | None:
-    from ..configs import from_plain
-    from ..mining.config import MiningConfig
-    from ..mining.presets import preset
+@dataclass(frozen=True)
+class StartOptions:
+    """What a run is begun with."""
 
-    if preset_name == "auto":
-        preset_name = "small" if base == "small" else "default"
-    start = preset(preset_name)
-    if config is not None:
-        start = from_plain(MiningConfig, read_config_file(config))
-    resolved = with_changes(start, tuple(change for group in changes for change in group))
-    if print_config:
-        print(as_json(resolved.as_dict()))
+    out: Path
+    """Run folder to make, or to go on with."""
+    base: str = "small"
+    """small, or a diffusers pipeline (folder or hub id), such as Stable Diffusion 1.5."""
+    prompt: str = _AS_PROMPTED.label
+    """Sentence of a label, with {label} in it."""
+    null: str = _AS_PROMPTED.null
+    """Sentence of no label."""
+    reading: PicturesArgument = AS_PICTURES
+    """How the pictures are read."""
+    preset: Literal["auto", "default", "small", "paper-256", "paper-512"] = "auto"
+    """Options to start from; auto takes small for the small base, else default."""
+    config: Path | None = None
+    """JSON file with options (as in a run's config.json) instead of a preset."""
+    set: _Changes = ()
+    """Options to change, such as finetune.steps=500 typicality.draws=50."""
+    device: str = "auto"
+    """auto, cpu, cuda, ..."""
+    print_config: bool = False
+    """Print the resolved options and stop."""
+
+    def resolved(self) -> MiningConfig:
+        """The options of every step, changes applied."""
+        from ..mining.config import MiningConfig
+        from ..mining.presets import preset
+
+        if self.config is not None:
+            start = from_plain(MiningConfig, read_config_file(self.config))
+        elif self.preset == "auto":
+            start = preset("small" if self.base == "small" else "default")
+        else:
+            start = preset(self.preset)
+        return with_changes(start, tuple(change for group in self.set for change in group))
+
+
+_Start = Annotated[StartOptions, OmitArgPrefixes]
+
+
+def _begin(data: Path, start: StartOptions) -> OpenRun | None:
+    """The run, opened; None if only its options were to be printed."""
+    config = start.resolved()
+    if start.print_config:
+        print(as_json(config.as_dict()))
         return None
-    from ..mining.run import begin
+    from ..mining.opening import begin
 
     run = begin(
         data,
-        out,
-        base=base,
-        prompt=PromptTemplate(prompt, null),
-        config=resolved,
-        reading=reading,
-        device=device,
+        start.out,
+        base=start.base,
+        prompt=PromptTemplate(start.prompt, start.null),
+        config=config,
+        reading=start.reading,
+        device=start.device,
     )
     say_problems(run.collection.problems, f"typica images check {data}")
     return run
@@ -74,84 +97,45 @@ def _begin(
 def mine_run(
     data: Positional[Path],
     /,
-    out: Path,
-    base: str = "small",
-    prompt: str = _AS_PROMPTED.label,
-    null: str = _AS_PROMPTED.null,
-    reading: PicturesArgument = AS_PICTURES,
-    preset: _Preset = "auto",
-    config: Path | None = None,
-    set: _Changes = (),
+    start: _Start,
     max_minutes: float | None = None,
     with_base: bool = False,
-    device: str = "auto",
-    print_config: bool = False,
 ) -> int:
     """Fine-tune, score, select, cluster, report; the same command goes on with an unfinished run.
 
     Args:
         data: Folder of <label>/<file>, or a table with paths and labels.
-        out: Run folder to make, or to go on with.
-        base: small, or a diffusers pipeline (folder or hub id), such as Stable Diffusion 1.5.
-        prompt: Sentence of a label, with {label} in it.
-        null: Sentence of no label.
-        reading: How the pictures are read.
-        preset: Options to start from; auto takes small for the small base, else default.
-        config: JSON file with options (as in a run's config.json) instead of a preset.
-        set: Options to change, such as finetune.steps=500 typicality.draws=50.
+        start: What the run is begun with.
         max_minutes: For everything; fine-tuning gets what scoring leaves.
         with_base: Also score with the model before fine-tuning, to compare.
-        device: auto, cpu, cuda, ...
-        print_config: Print the resolved options and stop.
     """
     from ..mining.run import mine
 
-    run = _begin(data, out, base, prompt, null, reading, preset, config, set, device, print_config)
+    run = _begin(data, start)
     if run is None:
         return 0
     row = ""
-    for row in mine(run, max_minutes=max_minutes, with_base=with_base, device=device):
+    for row in mine(run, max_minutes=max_minutes, with_base=with_base, device=start.device):
         print(row, flush=True)
     return 130 if row.startswith("interrupted") else 0
 
 
 def mine_finetune(
-    data: Positional[Path],
-    /,
-    out: Path,
-    base: str = "small",
-    prompt: str = _AS_PROMPTED.label,
-    null: str = _AS_PROMPTED.null,
-    reading: PicturesArgument = AS_PICTURES,
-    preset: _Preset = "auto",
-    config: Path | None = None,
-    set: _Changes = (),
-    max_minutes: float | None = None,
-    device: str = "auto",
-    print_config: bool = False,
+    data: Positional[Path], /, start: _Start, max_minutes: float | None = None
 ) -> int:
     """Train a base on labelled pictures (eq. 4.5), or go on training.
 
     Args:
         data: Folder of <label>/<file>, or a table with paths and labels.
-        out: Run folder to make, or to go on with.
-        base: small, or a diffusers pipeline (folder or hub id).
-        prompt: Sentence of a label, with {label} in it.
-        null: Sentence of no label.
-        reading: How the pictures are read.
-        preset: Options to start from; auto takes small for the small base, else default.
-        config: JSON file with options (as in a run's config.json) instead of a preset.
-        set: Options to change, such as finetune.steps=500.
+        start: What the run is begun with.
         max_minutes: Fit the number of steps to this time.
-        device: auto, cpu, cuda, ...
-        print_config: Print the resolved options and stop.
     """
     from ..mining.run import finetune_run
 
-    run = _begin(data, out, base, prompt, null, reading, preset, config, set, device, print_config)
+    run = _begin(data, start)
     if run is None:
         return 0
-    done = finetune_run(run, max_minutes=max_minutes, device=device)
+    done = finetune_run(run, max_minutes=max_minutes, device=start.device)
     if not done.finished:
         print(f"interrupted after {done.step} steps; the same command goes on from there")
         return 130
@@ -176,7 +160,8 @@ def mine_score(
         shard: i/n does the i-th of n parts (from 0), for several processes or machines.
         device: auto, cpu, cuda, ...
     """
-    from ..mining.run import open_run, score_run
+    from ..mining.opening import open_run
+    from ..mining.run import score_run
 
     first, _, second = shard.partition("/")
     require(first.isdigit() and second.isdigit(), f"--shard {shard}: write i/n, such as 0/4 to 3/4")
@@ -206,7 +191,8 @@ def mine_select(
         model: Whose maps.
         device: auto, cpu, cuda, ...
     """
-    from ..mining.run import open_run, select_run
+    from ..mining.opening import open_run
+    from ..mining.run import select_run
 
     opened = open_run(run, data)
     found = select_run(opened, model, device=device)
@@ -222,7 +208,8 @@ def mine_report(run: Positional[Path], /, data: Path | None = None) -> int:
         run: Run folder.
         data: Where the pictures are now, if they were moved.
     """
-    from ..mining.run import open_run, report_run
+    from ..mining.opening import open_run
+    from ..mining.run import report_run
 
     print(report_run(open_run(run, data)))
     return 0
@@ -243,7 +230,8 @@ def mine_export(
         data: Where the pictures are now, if they were moved.
         model: Whose elements.
     """
-    from ..mining.run import export_run, open_run
+    from ..mining.opening import open_run
+    from ..mining.run import export_run
 
     print(export_run(open_run(run, data), model, out))
     return 0

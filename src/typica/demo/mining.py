@@ -10,8 +10,9 @@ from ..images.options import PictureOptions
 from ..images.prompts import PromptTemplate
 from ..mining.bases import SMALL
 from ..mining.config import MiningConfig
+from ..mining.opening import begin
 from ..mining.presets import preset
-from ..mining.run import begin, mine
+from ..mining.run import mine
 from .designs import make_demo_pictures
 
 __all__ = ["DESIGN_PROMPT", "demo_mining_config", "mining_demo"]

@@ -10,10 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any
 
 import numpy as np
@@ -21,8 +20,9 @@ import PIL
 from tqdm import tqdm
 
 from ..errors import DataError
-from ..files import atomic_path, write_json
-from .collection import as_problem, digest
+from ..pixel_file import PixelFile, read_index, write_pixels
+from ..values import as_problem
+from .collection import digest
 from .loading import load_pixels
 from .picture import PictureCollection
 from .sizes import working_size
@@ -33,7 +33,7 @@ _VERSION = 1
 """Raised when the pixels of a picture would come out differently."""
 
 
-class PixelCache:
+class PixelCache(PixelFile):
     """The pictures of a collection at their working sizes, ready to be taken in any order.
 
     Pictures that cannot be decoded are set aside: `collection` is what remains, and index `i` is
@@ -55,20 +55,13 @@ class PixelCache:
     def __init__(
         self, collection: PictureCollection, size: int, factor: int, folder: Path | None = None
     ) -> None:
-        self._file: IO[bytes] | None = None
-        try:
-            if folder is None:
-                self._file = tempfile.TemporaryFile(prefix="typica-pixels-")  # noqa: SIM115
-                index = _build(collection, size, factor, self._file)
-                pixels = _map(self._file, index["bytes"])
-            else:
-                index, pixels = _keep(collection, size, factor, Path(folder))
-        except OSError as error:
-            where = folder or tempfile.gettempdir()
-            raise DataError(
-                f"{where}: the cache of pictures cannot be written ({error.strerror or error}). "
-                "Make room there, or choose another folder."
-            ) from error
+        super().__init__(
+            "the cache of pictures",
+            folder,
+            partial(_build, collection, size, factor),
+            partial(_keep, collection, size, factor),
+        )
+        index = self._index
         broken = {int(number): message for number, message in index["broken"].items()}
         kept = [number for number in range(len(collection)) if number not in broken]
         pictures = collection.pictures
@@ -77,10 +70,7 @@ class PixelCache:
             pictures=tuple(pictures[number] for number in kept),
             problems=(
                 *collection.problems,
-                *(
-                    as_problem(pictures[number].path, DataError(broken[number]))
-                    for number in broken
-                ),
+                *(as_problem(pictures[number].path, message) for number, message in broken.items()),
             ),
         )
         self.shapes = tuple(
@@ -91,36 +81,13 @@ class PixelCache:
         )
         """Height and width in pixels of every picture."""
         self._offsets = [index["offsets"][number] for number in kept]
-        self._pixels: np.ndarray | None = pixels
 
     def __len__(self) -> int:
         return len(self.collection)
 
     def __getitem__(self, number: int) -> np.ndarray:
         """One picture, bytes with shape `(height, width, 3)`, read only, not copied."""
-        if self._pixels is None:
-            raise ValueError("the cache is closed")
-        height, width = self.shapes[number]
-        start = self._offsets[number]
-        return self._pixels[start : start + height * width * 3].reshape(height, width, 3)
-
-    def close(self) -> None:
-        """Let go of the file; pictures that were taken stay valid until they are dropped."""
-        self._pixels = None
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def __enter__(self) -> PixelCache:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+        return self._view(self._offsets[number], *self.shapes[number])
 
 
 def _build(
@@ -147,25 +114,14 @@ def _build(
 
 def _keep(
     collection: PictureCollection, size: int, factor: int, folder: Path
-) -> tuple[dict[str, Any], np.ndarray]:
+) -> tuple[dict[str, Any], Path]:
     """The cache in a folder, made if it is not there or not whole."""
     key = _key(collection, size, factor)
     data, about = folder / f"pixels-{key[:16]}.u8", folder / f"pixels-{key[:16]}.json"
-    index = _read(about, key)
-    if index is None or not data.is_file() or data.stat().st_size != index["bytes"]:
-        with atomic_path(data) as aside, open(aside, "wb") as file:
-            index = {"key": key, **_build(collection, size, factor, file)}
-        write_json(about, index)
-    with open(data, "rb") as file:
-        return index, _map(file, index["bytes"])
-
-
-def _read(about: Path, key: str) -> dict[str, Any] | None:
-    try:
-        index = json.loads(about.read_text(encoding="utf-8"))
-        return index if index["key"] == key and index["bytes"] >= 0 else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    index = read_index(data, about, lambda found: found["key"] == key)
+    if index is None:
+        index = write_pixels(data, about, {"key": key}, partial(_build, collection, size, factor))
+    return index, data
 
 
 def _key(collection: PictureCollection, size: int, factor: int) -> str:
@@ -180,9 +136,3 @@ def _key(collection: PictureCollection, size: int, factor: int) -> str:
         except OSError:
             found.update(b"missing\n")
     return found.hexdigest()
-
-
-def _map(file: IO[bytes], length: int) -> np.ndarray:
-    if not length:
-        return np.zeros(0, dtype=np.uint8)
-    return np.memmap(file, dtype=np.uint8, mode="r", shape=(length,))

@@ -12,9 +12,9 @@ from statistics import median
 from tqdm import tqdm
 
 from ..errors import ConfigError, DataError
-from ..values import SPLITS, Problem
+from ..values import SPLITS, Problem, as_problem
 from .check_report import USELESS, CheckReport, Duplicates, Spread
-from .collection import as_problem, read_everything
+from .collection import read_everything
 from .decoding import decode
 from .options import PictureOptions
 from .picture import Picture, PictureCollection

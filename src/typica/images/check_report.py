@@ -7,15 +7,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..listing import conclusion, cut, problem_sections, section
 from ..values import SPLITS, Problem
 
 __all__ = ["USELESS", "CheckReport", "Duplicates", "Spread"]
 
 USELESS = 2
 """With fewer pictures than this nothing can be typical of a label."""
-
-_SHOWN = 20
-"""So many entries of a long list are printed; `as_dict` has all."""
 
 
 @dataclass(frozen=True)
@@ -131,23 +129,14 @@ class CheckReport:
                 for one in self.duplicates
             ],
             "ignored": self.ignored,
-            "problems": [
-                {
-                    "file": str(one.file),
-                    "line": one.line,
-                    "message": one.message,
-                    "remedy": one.remedy,
-                    "set_aside": one.fatal,
-                }
-                for one in self.problems
-            ],
+            "problems": [one.as_dict() for one in self.problems],
         }
 
     def lines(self) -> list[str]:
         """The report as lines of text for a terminal; long lists are cut short."""
         totals = {split: sum(parts[split] for parts in self.labels.values()) for split in SPLITS}
         out = [f"{self.root}", "", f"{'train':>7}{'val':>7}{'test':>7}  label"]
-        out += _cut([f"{_row(parts)}  {label}" for label, parts in self.labels.items()], 60)
+        out += cut([f"{_row(parts)}  {label}" for label, parts in self.labels.items()], 60)
         out += [f"{_row(totals)}  all {len(self.labels)} labels"]
         out += [
             "",
@@ -157,37 +146,34 @@ class CheckReport:
             f"  width / height {self.aspect}",
             f"working sizes at {self.size} px: {len(self.shapes)}",
         ]
-        out += _cut([f"{count:>7}  {shape}" for shape, count in self.shapes.items()], 8)
-        out += _section(
+        out += cut([f"{count:>7}  {shape}" for shape, count in self.shapes.items()], 8)
+        out += section(
             f"fewer than {self.least} training pictures",
             [
                 f"  {label}: {count}" + (" (useless)" if count < USELESS else "")
                 for label, count in self.thin.items()
             ],
         )
-        out += _section(
+        out += section(
             f"shorter side below {self.size} px, would be enlarged", _ids(self.enlarged), 5
         )
-        out += _section("of one colour", _ids(self.plain))
+        out += section("of one colour", _ids(self.plain))
         several = self.under_several_labels
-        out += _section(
+        out += section(
             "the same picture under several labels (decide for one)",
             [_group(one) for one in several],
         )
         across = [one for one in self.across_splits if one not in several]
-        out += _section(
+        out += section(
             "the same picture in several splits (keep one)", [_group(one) for one in across]
         )
         rest = [one for one in self.duplicates if one not in several and one not in across]
-        out += _section("the same picture several times (keep one)", [_group(one) for one in rest])
-        for title, fatal in (("set aside", True), ("warnings", False)):
-            out += _section(title, [f"  {one}" for one in self.problems if one.fatal == fatal])
+        out += section("the same picture several times (keep one)", [_group(one) for one in rest])
+        out += problem_sections(self.problems)
         if self.ignored:
             kinds = ", ".join(f"{count} {kind}" for kind, count in self.ignored.items())
             out += ["", f"other files, left alone: {kinds}"]
-        out += ["", *[f"note: {note}" for note in self.notes]] if self.notes else []
-        out += ["", "mining can run" if self.usable else "mining could not run:"]
-        return out + [f"  {reason}" for reason in self.reasons]
+        return out + conclusion("mining", self.notes, self.reasons)
 
 
 def _row(parts: dict[Any, int]) -> str:
@@ -200,12 +186,3 @@ def _ids(ids: Sequence[str]) -> list[str]:
 
 def _group(one: Duplicates) -> str:
     return "  " + " = ".join(one.ids[:6]) + (" ..." if len(one.ids) > 6 else "")
-
-
-def _cut(rows: Sequence[str], shown: int = _SHOWN) -> list[str]:
-    more = len(rows) - shown
-    return [*rows[:shown], f"  ... and {more} more"] if more > 0 else list(rows)
-
-
-def _section(title: str, rows: Sequence[str], shown: int = _SHOWN) -> list[str]:
-    return ["", f"{title}: {len(rows)}", *_cut(rows, shown)] if rows else []

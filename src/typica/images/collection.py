@@ -12,18 +12,20 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..errors import DataError
-from ..values import SPLIT_NAMES, Problem, Split
+from ..listing import first_problem
+from ..sources import Fault, Findings
+from ..values import SPLIT_NAMES, Problem, Split, as_problem
 from .decoding import decode, read_header
 from .labels import binned, label_text
 from .options import PictureOptions
 from .picture import Picture, PictureCollection
 from .readers.folders import has_labels, read_folders, walk
 from .readers.hub import is_saved, read_datasets
-from .readers.source import Fault, RawPicture, Reading, suffix
+from .readers.source import RawPicture, Reading, suffix
 from .readers.table import TABLE_SUFFIXES, find_tables, is_metadata, read_table
 from .splits import split_pictures
 
-__all__ = ["MAX_ASPECT", "as_problem", "digest", "read_everything", "read_pictures"]
+__all__ = ["MAX_ASPECT", "digest", "read_everything", "read_pictures"]
 
 MAX_ASPECT = 10
 """A picture more elongated than this is set aside: at its working size it would be huge."""
@@ -86,12 +88,6 @@ def digest(collection: PictureCollection) -> str:
     return found.hexdigest()
 
 
-def as_problem(file: Path, error: DataError) -> Problem:
-    """An error about a file as something to report while the rest goes on."""
-    what, _, remedy = str(error).removeprefix(f"{file}: ").partition(". ")
-    return Problem(file, what, remedy)
-
-
 def _read(path: Path | str, options: PictureOptions) -> tuple[Path, Reading]:
     """The root of the collection, and what the reader of its format finds."""
     root = Path(path)
@@ -152,7 +148,7 @@ def _below(reading: Reading, root: Path, folder: Path) -> Reading:
         RawPicture(f"{start}/{raw.id}", raw.path, raw.label, raw.split, raw.source, raw.line)
         for raw in reading.pictures
     ]
-    return Reading(pictures, reading.problems, reading.ignored)
+    return Reading(reading.problems, pictures, reading.ignored)
 
 
 @dataclass(frozen=True)
@@ -170,7 +166,7 @@ def _make_pictures(
     reading: Reading, options: PictureOptions
 ) -> tuple[list[Picture], list[Problem]]:
     """Check what the reader found, and give every picture its label, size and split."""
-    problems = Reading(problems=list(reading.problems))
+    problems = Findings(list(reading.problems))
     kept: dict[str, _Usable] = {}
     for raw in tqdm(
         reading.pictures, "reading pictures", unit="picture", delay=2.0, leave=False, disable=None
@@ -198,7 +194,7 @@ def _make_pictures(
     return pictures, problems.problems
 
 
-def _usable(raw: RawPicture, options: PictureOptions, problems: Reading) -> _Usable:
+def _usable(raw: RawPicture, options: PictureOptions, problems: Findings) -> _Usable:
     """Check one picture."""
     label = label_text(raw.label)
     if options.bin is not None:
@@ -234,6 +230,4 @@ def _nothing_left(root: Path, problems: Sequence[Problem], ignored: Counter[str]
             "every label, or a table with paths and labels; for a Hugging Face data set choose "
             "format datasets."
         )
-    fatal = [problem for problem in problems if problem.fatal] or list(problems)
-    more = f" (and {len(fatal) - 1} more problems)" if len(fatal) > 1 else ""
-    return f"{root}: no picture can be used. First problem: {fatal[0]}{more}"
+    return f"{root}: no picture can be used. {first_problem(problems)}"

@@ -7,7 +7,7 @@ import unicodedata
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from .readers.source import Fault
+from ..sources import Fault
 
 __all__ = ["binned", "label_text"]
 

@@ -10,9 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any
 
 import numpy as np
@@ -20,9 +18,10 @@ import PIL
 from tqdm import tqdm
 
 from ..errors import ConfigError, DataError
-from ..files import atomic_path, write_json
+from ..pixel_file import PixelFile, read_index, write_pixels
+from ..values import as_problem
 from .images import decoding_order, line_image, resize_line
-from .line import Line, LineCollection, Problem
+from .line import Line, LineCollection
 
 __all__ = ["LineCache"]
 
@@ -30,7 +29,7 @@ _VERSION = 1
 """Raised when the pixels of a line would come out differently."""
 
 
-class LineCache:
+class LineCache(PixelFile):
     """The pictures of a collection at one height, ready to be taken in any order.
 
     Lines whose image cannot be decoded are set aside: `collection` is what remains, and index
@@ -55,30 +54,29 @@ class LineCache:
         if height < 1:
             raise ConfigError(f"height is {height}: give at least 1 pixel.")
         self.height = height
-        self._file: IO[bytes] | None = None
-        try:
-            if folder is None:
-                self._file = tempfile.TemporaryFile(prefix="typica-lines-")  # noqa: SIM115
-                index = _build(collection, height, self._file)
-                pixels = _map(self._file, index["bytes"])
-            else:
-                index, pixels = _keep(collection, height, Path(folder))
-        except OSError as error:
-            where = folder or tempfile.gettempdir()
-            raise DataError(
-                f"{where}: the line cache cannot be written ({error.strerror or error}). "
-                "Make room there, or give another folder."
-            ) from error
+        super().__init__(
+            "the line cache",
+            folder,
+            lambda target: _build(collection, height, target),
+            lambda where: _keep(collection, height, where),
+        )
+        index = self._index
         broken: dict[str, str] = index["broken"]
         kept = [number for number, line in enumerate(collection) if line.id not in broken]
         self.collection = LineCollection(
             collection.root,
             tuple(collection.lines[number] for number in kept),
-            (*collection.problems, *_problems(collection, broken)),
+            (
+                *collection.problems,
+                *(
+                    as_problem(line.path, broken[line.id], line.id)
+                    for line in collection
+                    if line.id in broken
+                ),
+            ),
         )
         self.widths = np.array([index["widths"][number] for number in kept], dtype=np.int64)
         self._offsets = np.array([index["offsets"][number] for number in kept], dtype=np.int64)
-        self._pixels: np.ndarray | None = pixels
 
     def __len__(self) -> int:
         return len(self.widths)
@@ -92,48 +90,7 @@ class LineCache:
         Returns:
             A read-only view of bytes with shape `(height, widths[index], 3)`.
         """
-        if self._pixels is None:
-            raise ValueError("the line cache is closed")
-        width = int(self.widths[index])
-        start = int(self._offsets[index])
-        size = self.height * width * 3
-        return self._pixels[start : start + size].reshape(self.height, width, 3)
-
-    def close(self) -> None:
-        """Let the file go; a temporary one is removed once no view of it is left."""
-        self._pixels = None
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def __enter__(self) -> LineCache:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-def _problems(collection: LineCollection, broken: dict[str, str]) -> list[Problem]:
-    problems = []
-    for line in collection:
-        if line.id in broken:
-            # The message of a `DataError` is "file: what. remedy".
-            message = broken[line.id].removeprefix(f"{line.path}: ")
-            what, _, remedy = message.partition(". ")
-            problems.append(Problem(line.path, what, remedy, line.id))
-    return problems
-
-
-def _map(source: IO[bytes] | Path, size: int) -> np.ndarray:
-    if not size:
-        return np.empty(0, dtype=np.uint8)
-    # A plain array over the map: every view of a `memmap` costs ten times a plain one.
-    return np.asarray(np.memmap(source, dtype=np.uint8, mode="r", shape=(size,)))
+        return self._view(int(self._offsets[index]), self.height, int(self.widths[index]))
 
 
 def _build(collection: LineCollection, height: int, target: IO[bytes]) -> dict[str, Any]:
@@ -158,29 +115,22 @@ def _build(collection: LineCollection, height: int, target: IO[bytes]) -> dict[s
     return {"widths": widths, "offsets": offsets, "broken": broken, "bytes": end}
 
 
-def _keep(
-    collection: LineCollection, height: int, folder: Path
-) -> tuple[dict[str, Any], np.ndarray]:
+def _keep(collection: LineCollection, height: int, folder: Path) -> tuple[dict[str, Any], Path]:
     """Take the cache in a folder if it is still right, else build it there."""
-    folder.mkdir(parents=True, exist_ok=True)
     name = _hash([str(collection.root.resolve()), height, [line.id for line in collection]])[:16]
     digest = _hash([_VERSION, PIL.__version__, height, [_state(line) for line in collection]])[:32]
-    index_file = folder / f"lines-{name}.json"
-    pixel_file = folder / f"lines-{name}-{digest}.u8"
-    index = _load(index_file, digest, len(collection), height)
-    if index is not None:
-        try:
-            if pixel_file.stat().st_size == index["bytes"]:
-                return index, _map(pixel_file, index["bytes"])
-        except OSError:
-            pass
-    with atomic_path(pixel_file) as aside, open(aside, "wb") as target:
-        index = _build(collection, height, target)
-    write_json(index_file, {"digest": digest, **index})
-    for stale in folder.glob(f"lines-{name}-*.u8"):
-        if stale != pixel_file:
-            stale.unlink(missing_ok=True)
-    return index, _map(pixel_file, index["bytes"])
+    about, data = folder / f"lines-{name}.json", folder / f"lines-{name}-{digest}.u8"
+    index = read_index(
+        data, about, lambda found: found["digest"] == digest and _fits(found, collection, height)
+    )
+    if index is None:
+        index = write_pixels(
+            data, about, {"digest": digest}, lambda target: _build(collection, height, target)
+        )
+        for stale in folder.glob(f"lines-{name}-*.u8"):
+            if stale != data:
+                stale.unlink(missing_ok=True)
+    return index, data
 
 
 def _state(line: Line) -> list[Any]:
@@ -197,20 +147,14 @@ def _hash(value: Any) -> str:
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()
 
 
-def _load(file: Path, digest: str, count: int, height: int) -> dict[str, Any] | None:
-    """The index of a cache, or None if it is missing, damaged or of other data."""
-    try:
-        index = json.loads(file.read_text(encoding="utf-8"))
-        widths, offsets = (np.array(index[name], dtype=np.int64) for name in ("widths", "offsets"))
-        good = (
-            index["digest"] == digest
-            and widths.shape == offsets.shape == (count,)
-            and isinstance(index["bytes"], int)
-            and bool((widths >= 0).all() and (offsets >= 0).all())
-            and bool((offsets + widths * height * 3 <= index["bytes"]).all())
-            and isinstance(index["broken"], dict)
-            and int((widths == 0).sum()) == len(index["broken"])
-        )
-    except (OSError, ValueError, KeyError, TypeError, OverflowError):
-        return None
-    return index if good else None
+def _fits(index: dict[str, Any], collection: LineCollection, height: int) -> bool:
+    """True if every line of an index lies in the file, or is broken."""
+    widths, offsets = (np.array(index[name], dtype=np.int64) for name in ("widths", "offsets"))
+    return (
+        widths.shape == offsets.shape == (len(collection),)
+        and isinstance(index["bytes"], int)
+        and bool((widths >= 0).all() and (offsets >= 0).all())
+        and bool((offsets + widths * height * 3 <= index["bytes"]).all())
+        and isinstance(index["broken"], dict)
+        and int((widths == 0).sum()) == len(index["broken"])
+    )

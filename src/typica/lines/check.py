@@ -14,6 +14,8 @@ from typing import Any
 from tqdm import tqdm
 
 from ..errors import ConfigError, DataError
+from ..listing import conclusion, cut, problem_sections, section
+from ..values import as_problem
 from .collection import ReadingOptions, read_lines
 from .images import decoding_order, line_image, resized_width
 from .line import SPLITS, Line, LineCollection, Problem
@@ -32,9 +34,6 @@ __all__ = [
 
 RARE = 5
 """A symbol that occurs less often in train is rare: its sprite will hardly be learned."""
-
-_SHOWN = 20
-"""So many entries of a long list are printed; `as_dict` has all."""
 
 
 @dataclass(frozen=True)
@@ -142,16 +141,7 @@ class CheckReport:
             "missing_from_train": [one.symbol for one in self.missing_from_train],
             "rare": [one.symbol for one in self.rare],
             "narrow": [{**asdict(one), "impossible": one.impossible} for one in self.narrow],
-            "problems": [
-                {
-                    "file": str(one.file),
-                    "line": one.line,
-                    "message": one.message,
-                    "remedy": one.remedy,
-                    "set_aside": one.fatal,
-                }
-                for one in self.problems
-            ],
+            "problems": [one.as_dict() for one in self.problems],
         }
 
     def lines(self) -> list[str]:
@@ -166,17 +156,17 @@ class CheckReport:
             f"  {name}: " + ", ".join(f"{count} {split}" for split, count in counts.items())
             for name, counts in self.documents.items()
         ]
-        out += _cut(rows)
+        out += cut(rows)
         out += ["", f"symbols: {len(self.symbols)} (occurrences in train, val, test)"]
         out += [_row(one) for one in self.symbols]
-        out += _section(
+        out += section(
             "in val or test but not in train (can never be read)",
             [_row(one) for one in self.missing_from_train],
         )
         if self.rare:
             names = " ".join(_visible(one.symbol) for one in self.rare)
             out += ["", f"fewer than {RARE} times in train: {len(self.rare)}", f"  {names}"]
-        out += _section(
+        out += section(
             f"too narrow for their text at height {self.height} and step {self.step:g}",
             [
                 f"  {one.id} ({one.split}): {one.width} px, {one.positions} positions for "
@@ -185,11 +175,8 @@ class CheckReport:
                 for one in self.narrow
             ],
         )
-        for title, fatal in (("set aside", True), ("warnings", False)):
-            out += _section(title, [f"  {one}" for one in self.problems if one.fatal == fatal])
-        out += ["", *[f"note: {note}" for note in self.notes]] if self.notes else []
-        out += ["", "training can run" if self.trainable else "training could not run:"]
-        return out + [f"  {reason}" for reason in self.reasons]
+        out += problem_sections(self.problems)
+        return out + conclusion("training", self.notes, self.reasons)
 
 
 def positions_of(width: int, step: float) -> int:
@@ -279,8 +266,7 @@ def _widths(collection: LineCollection, height: int) -> tuple[dict[str, int], li
         try:
             image = line_image(line)
         except DataError as error:
-            what, _, remedy = str(error).removeprefix(f"{line.path}: ").partition(". ")
-            broken.append(Problem(line.path, what, remedy, line.id))
+            broken.append(as_problem(line.path, error, line.id))
             continue
         widths[line.id] = resized_width(image.shape[1], image.shape[0], height)
     return widths, broken
@@ -379,12 +365,3 @@ def _row(one: SymbolCount) -> str:
     counts = f"{one.train:>7}{one.val:>6}{one.test:>6}"
     what = "" if one.name == "token" else f"  {one.code_points}  {one.name}"
     return f"{counts}  {_visible(one.symbol)}{what}"
-
-
-def _cut(rows: Sequence[str]) -> list[str]:
-    more = len(rows) - _SHOWN
-    return [*rows[:_SHOWN], f"  ... and {more} more"] if more > 0 else list(rows)
-
-
-def _section(title: str, rows: Sequence[str]) -> list[str]:
-    return ["", f"{title}: {len(rows)}", *_cut(rows)] if rows else []

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from ..errors import ConfigError, DataError
-from ..values import SPLIT_NAMES
+from ..listing import first_problem
+from ..sources import Fault, Findings
+from ..values import SPLIT_NAMES, as_problem
 from .images import has_more_pictures, image_size
 from .line import Line, LineCollection, Problem
 from .readers.detection import read_format
-from .readers.source import Fault, RawLine, Reading
+from .readers.source import RawLine, Reading
 from .splits import document_of, split_documents
 from .text import TextOptions
 
@@ -108,16 +110,14 @@ def read_lines(path: Path | str, options: ReadingOptions = ReadingOptions()) -> 
 def _nothing_left(path: Path, problems: Sequence[Problem]) -> str:
     if not problems:
         return f"{path}: no line in it. Check that this is the right folder."
-    fatal = [problem for problem in problems if problem.fatal] or list(problems)
-    more = f" (and {len(fatal) - 1} more problems)" if len(fatal) > 1 else ""
-    return f"{path}: no line can be used. First problem: {fatal[0]}{more}"
+    return f"{path}: no line can be used. {first_problem(problems)}"
 
 
 def _make_lines(
     reading: Reading, root: Path, options: ReadingOptions
 ) -> tuple[list[Line], list[Problem]]:
     """Check what the reader found, and give every line its document and split."""
-    problems = Reading(problems=list(reading.problems))
+    problems = Findings(list(reading.problems))
     pattern = None if options.document is None else re.compile(options.document)
     sizes: dict[Path, tuple[int, int] | Fault] = {}
     kept: dict[str, RawLine] = {}
@@ -154,7 +154,7 @@ def _make_lines(
     return lines, problems.problems
 
 
-def _warn_of_more_pictures(raws: Sequence[RawLine], problems: Reading) -> None:
+def _warn_of_more_pictures(raws: Sequence[RawLine], problems: Findings) -> None:
     """Note the files of which only the first picture is read."""
     for path in dict.fromkeys(raw.path for raw in raws):
         if path.suffix.lower() in _WITH_MORE and has_more_pictures(path):
@@ -181,8 +181,8 @@ def _check_image(raw: RawLine, sizes: dict[Path, tuple[int, int] | Fault]) -> No
         try:
             size = image_size(raw.path)
         except DataError as error:
-            what, _, remedy = str(error).removeprefix(f"{raw.path}: ").partition(". ")
-            size = Fault(f"{raw.path.name}: {what}", remedy)
+            problem = as_problem(raw.path, error)
+            size = Fault(f"{raw.path.name}: {problem.message}", problem.remedy)
         sizes[raw.path] = size
     if isinstance(size, Fault):
         raise size

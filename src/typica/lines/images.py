@@ -6,9 +6,6 @@ All pictures are arrays of bytes, `(height, width, 3)`, red green blue, between 
 from __future__ import annotations
 
 import functools
-import struct
-import warnings
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,11 +13,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ..errors import DataError
+from ..picture_files import Words, holds_more, opened, pixels_of, upright_size
 from .line import Line
 
 __all__ = [
-    "IMAGE_SUFFIXES",
-    "MAX_PIXELS",
     "decoding_order",
     "has_more_pictures",
     "image_size",
@@ -33,16 +29,12 @@ __all__ = [
     "resized_width",
 ]
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".jp2", ".ppm")
-"""File name endings that count as an image, the preferred one first."""
-
-MAX_PIXELS = 178_000_000
-"""The largest image that is opened: more is a decompression bomb, or needs cutting up first."""
-
-# Only formats that Pillow reads by itself: some others start outside programs.
-_FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "JPEG2000", "PPM")
-_BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, IndexError)
-_ORIENTATION = 0x0112
+_WORDS = Words(
+    article="an",
+    noun="image",
+    foreign="Save it as PNG, JPEG or TIFF.",
+    missing="cannot be opened ({reason}). Check that the image is there and may be read.",
+)
 _SAMPLE = 1 << 16
 
 
@@ -58,12 +50,8 @@ def image_size(path: Path) -> tuple[int, int]:
     Raises:
         DataError: If the file is missing, no image that can be read, or too large.
     """
-    with _open(path) as image:
-        width, height = image.size
-        # Pillow turns a TIFF by itself; asking a PNG for a late EXIF block would decode it all.
-        upright = image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info)
-        turned = not upright and _orientation(image) >= 5
-    return (height, width) if turned else (width, height)
+    with opened(path, _WORDS) as image:
+        return upright_size(image)
 
 
 def has_more_pictures(path: Path) -> bool:
@@ -73,9 +61,9 @@ def has_more_pictures(path: Path) -> bool:
         path: The image file; False if it cannot be opened.
     """
     try:
-        with _open(path) as image:
-            return bool(getattr(image, "is_animated", False))
-    except (DataError, *_BROKEN):
+        with opened(path, _WORDS) as image:
+            return holds_more(image)
+    except DataError:
         return False
 
 
@@ -103,7 +91,7 @@ def read_image(
     try:
         state = path.stat()
     except OSError as error:
-        raise _missing(path, error) from error
+        raise _WORDS.no_file(path, error) from error
     return _cut(_page(path, state.st_mtime_ns, state.st_size), polygon, margin, path)
 
 
@@ -219,108 +207,15 @@ def paper_colour(image: np.ndarray) -> np.ndarray:
     return np.median(pixels[light >= threshold], axis=0) / 255.0
 
 
-def _missing(path: Path, error: OSError) -> DataError:
-    return DataError(
-        f"{path}: cannot be opened ({error.strerror or error}). "
-        "Check that the image is there and may be read."
-    )
-
-
-def _open(path: Path) -> Image.Image:
-    """Open an image without decoding it."""
-    try:
-        with warnings.catch_warnings():
-            # Pages of 90 to 178 million pixels are real; what is larger is refused below. Odd
-            # metadata is no concern of ours.
-            warnings.simplefilter("ignore")
-            image = Image.open(path, formats=_FORMATS)
-    except Image.DecompressionBombError as error:
-        raise _too_large(path) from error
-    except Image.UnidentifiedImageError as error:
-        raise DataError(
-            f"{path}: not an image that can be read. Save it as PNG, JPEG or TIFF."
-        ) from error
-    except FileNotFoundError as error:
-        raise _missing(path, error) from error
-    except _BROKEN as error:
-        raise _damaged(path, error) from error
-    width, height = image.size
-    if width < 1 or height < 1:
-        image.close()
-        raise DataError(f"{path}: an image without pixels. Export it again.")
-    if width * height > MAX_PIXELS:
-        image.close()
-        raise _too_large(path)
-    return image
-
-
-def _too_large(path: Path) -> DataError:
-    return DataError(
-        f"{path}: more than {MAX_PIXELS // 1_000_000} million pixels. "
-        "Make it smaller, or cut it into parts."
-    )
-
-
-def _damaged(path: Path, error: BaseException) -> DataError:
-    return DataError(f"{path}: a damaged image ({error}). Export or copy it again.")
-
-
-def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8; 1 if there is none or it cannot be read."""
-    try:
-        return int(image.getexif().get(_ORIENTATION, 1))
-    except (*_BROKEN, TypeError, KeyError):
-        return 1
-
-
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-
 def _decode(path: Path) -> np.ndarray:
     """All pixels of an image file, upright, over the colour of its paper."""
-    with _open(path) as image, warnings.catch_warnings():
-        # Odd metadata is no concern of ours.
-        warnings.simplefilter("ignore")
-        try:
-            image.load()
-            turn = _TURNS.get(_orientation(image))
-            upright = image.transpose(turn) if turn is not None else image
-            return _to_bytes(upright)
-        except Image.DecompressionBombError as error:
-            raise _too_large(path) from error
-        except (*_BROKEN, TypeError, KeyError, MemoryError) as error:
-            raise _damaged(path, error) from error
+    with opened(path, _WORDS) as image:
+        return pixels_of(image, _paper_behind)
 
 
-def _to_bytes(image: Image.Image) -> np.ndarray:
-    """A decoded picture of any mode as bytes with shape `(height, width, 3)`."""
-    if image.mode.startswith(("I", "F")):
-        values = np.nan_to_num(np.asarray(image, dtype=np.float32))
-        # Floats up to 1, 16-bit integers, or bytes in a wider type.
-        top = float(values.max(initial=0.0))
-        if image.mode == "F":
-            scale = 255.0 if top <= 1.0 else 1.0 if top <= 255.0 else 255.0 / 65535.0
-        else:
-            scale = 255.0 / 65535.0 if image.mode != "I" or top > 255.0 else 1.0
-        grey = np.clip(values * scale + 0.5, 0, 255).astype(np.uint8)
-        return np.repeat(grey[:, :, None], 3, axis=2)
-    if image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info:
-        pixels = np.asarray(image.convert("RGBA"))
-        alpha = pixels[:, :, 3:].astype(np.float32) / 255.0
-        if (alpha < 1).any():
-            paper = paper_colour(pixels[pixels[:, :, 3] > 127][:, :3]) * 255.0
-            mixed = pixels[:, :, :3] * alpha + paper.astype(np.float32) * (1 - alpha)
-            return (mixed + 0.5).astype(np.uint8)
-        return np.ascontiguousarray(pixels[:, :, :3])
-    return np.array(image.convert("RGB"))
+def _paper_behind(pixels: np.ndarray) -> np.ndarray:
+    """The colour of the paper, from 0 to 255, of what is not transparent."""
+    return paper_colour(pixels[pixels[:, :, 3] > 127][:, :3]) * 255.0
 
 
 @functools.lru_cache(maxsize=1)

@@ -225,7 +225,8 @@ def load_denoiser(folder: Path, about: MiningAbout, device: torch.device | str =
     if not folder.is_dir():
         raise RunError(
             f"{folder}: there is no fine-tuned model in this run yet. Train it with "
-            "`typica mine finetune` (with --resume if it was interrupted)."
+            "`typica mine finetune` (the same command goes on with a training that was "
+            "interrupted), or take the base with --model base."
         )
     read: Callable[[Path, MiningAbout], Denoiser]
     read = _read_small if (folder / "codec.json").exists() else _load_pipeline
@@ -247,8 +248,8 @@ def _read_small(folder: Path, about: MiningAbout) -> Denoiser:
         )
     conditioner = LabelTable(about.labels, weights["table.weight"].shape[1])
     conditioner.load_state_dict(weights)
-    scheduler = load_part(folder, "scheduler", ("diffusers", "DDIMScheduler"))
-    unet = load_part(folder, "unet", ("diffusers", "UNet2DConditionModel"))
+    scheduler = load_part(folder, "scheduler", "DDIMScheduler")
+    unet = load_part(folder, "unet", "UNet2DConditionModel")
     schedule = NoiseSchedule.from_scheduler(scheduler)
     fold = FoldCodec(int(codec["factor"]), float(codec["scale"]))
     return Denoiser(fold, conditioner, unet, schedule)

@@ -18,8 +18,9 @@ from .schedule import NoiseSchedule
 
 __all__ = ["Batch", "BatchMaker", "generator"]
 
-_ORDER, _STEP, _HELD_OUT = 0, 1, 2
-"""What a random number is for; keeps the streams apart."""
+_ORDER, _STEP, _HELD_OUT, _SPREAD = 0, 1, 2, 3
+"""What a random number is for; keeps the streams apart. (One purpose each: numpy takes (s, 2) and
+(s, 2, 0) for the same.)"""
 
 
 def generator(*numbers: int) -> torch.Generator:
@@ -124,7 +125,7 @@ class BatchMaker:
         """
         latents, noises, fractions, labels = [], [], [], []
         # neighbours in the list, which share a label, are to get unlike times
-        order = torch.randperm(len(val), generator=generator(self.config.seed, _HELD_OUT))
+        order = torch.randperm(len(val), generator=generator(self.config.seed, _SPREAD))
         for k in range(first, end):
             random = generator(self.config.seed, _HELD_OUT, k)
             latent = self._square(val[k], torch.tensor([0.5, 0.5]), False, None)

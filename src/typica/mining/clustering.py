@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ..errors import RunError
-from ..files import write_json
+from ..files import finite, write_json
 from .artefacts import share
 from .config import ClusterConfig
 from .partitions import centroids, group, mean_agreement, median_error
@@ -171,16 +171,7 @@ def write_clusters(path: Path, clustering: Clustering, table: ElementsTable) -> 
     fields of `Cluster`. Numbers that are not finite are null.
     """
     values = {"format": FORMAT, "table": table.digest(), **asdict(clustering)}
-    write_json(path, _finite(values))
-
-
-def _finite(value: Any) -> Any:
-    """The same plain value, with None for NaN, which JSON has not."""
-    if isinstance(value, dict):
-        return {key: _finite(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value
+    write_json(path, finite(values))
 
 
 def read_clusters(path: Path, table: ElementsTable) -> Clustering:
@@ -198,9 +189,9 @@ def read_clusters(path: Path, table: ElementsTable) -> Clustering:
             dict(values["agreement"]),
         )
     except FileNotFoundError as error:
-        raise RunError(f"{path}: no clusters yet. Run `typica mine clusters` first.") from error
+        raise RunError(f"{path}: no clusters yet. Run `typica mine select` first.") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunError(f"{path}: damaged ({error!r}). Run `typica mine clusters` again.") from error
+        raise RunError(f"{path}: damaged ({error!r}). Run `typica mine select` again.") from error
     if version > FORMAT:
         raise RunError(
             f"{path}: written by a later typica (format {version}, this one reads {FORMAT}). "
@@ -208,8 +199,7 @@ def read_clusters(path: Path, table: ElementsTable) -> Clustering:
         )
     if digest != table.digest():
         raise RunError(
-            f"{path}: clusters of other elements than the table's. "
-            "Run `typica mine clusters` again."
+            f"{path}: clusters of other elements than the table's. Run `typica mine select` again."
         )
     return found
 

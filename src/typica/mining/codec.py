@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -66,8 +67,29 @@ class VaeCodec(Codec):
         self.shift = float(getattr(vae.config, "shift_factor", None) or 0.0)
 
     def encode(self, pixels: Tensor, noise: Tensor | None = None) -> Tensor:
-        posterior = self.vae.encode(pixels.to(self.vae.dtype)).latent_dist
-        latents = posterior.mean if noise is None else posterior.mean + posterior.std * noise
+        posterior = self._posterior(pixels)
+        mean = posterior.mean
+        return self._scaled(mean if noise is None else mean + posterior.std * noise)
+
+    @torch.no_grad()
+    def moments(self, pixels: Tensor) -> Tensor:
+        """Mean and standard deviation of the posterior, scaled like latents.
+
+        `mean + std * noise` is what `encode(pixels, noise)` gives.
+
+        Arguments:
+            pixels: `(B, 3, H, W)`, in [-1, 1].
+
+        Returns:
+            `(B, 2 * channels, H / factor, W / factor)`, float32: means, then deviations.
+        """
+        posterior = self._posterior(pixels)
+        return torch.cat([self._scaled(posterior.mean), posterior.std.float() * self.scale], dim=1)
+
+    def _posterior(self, pixels: Tensor) -> Any:
+        return self.vae.encode(pixels.to(self.vae.dtype)).latent_dist
+
+    def _scaled(self, latents: Tensor) -> Tensor:
         return (latents.float() - self.shift) * self.scale
 
     def decode(self, latents: Tensor) -> Tensor:

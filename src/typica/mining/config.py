@@ -150,7 +150,7 @@ class TypicalityConfig:
         require(self.batch_size >= 2, "typicality.batch_size: at least 2")
         require(2 <= self.groups <= 100, "typicality.groups: between 2 and 100")
         require(
-            self.draws % self.groups == 0 and self.draws >= self.groups,
+            self.draws % self.groups == 0,
             "typicality.draws: must be a multiple of typicality.groups",
         )
         require(self.piece >= 1, "typicality.piece: at least 1")

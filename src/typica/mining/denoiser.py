@@ -84,6 +84,13 @@ class Denoiser(nn.Module):
         The mean over all elements of the latent, where the text has their sum. A model that
         predicts the picture itself is trained on the v that follows from it, so that times with
         little noise count as much as for the others.
+
+        Arguments:
+            latents: x, `(B, C, h, w)`, float32.
+            noise: eps, `(B, C, h, w)`.
+            times: t, `(B,)`, integers.
+            condition: Hidden states, `(B, L, D)`.
+            bfloat16: Compute the UNet in bfloat16 if the hardware does.
         """
         noisy = self.schedule.add_noise(latents, noise, times)
         output = self.output(noisy, times, condition, bfloat16)

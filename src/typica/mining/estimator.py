@@ -66,7 +66,14 @@ class Estimator:
             labels: The K labels of every picture, n lists of one length.
             draws: The S pairs (t, eps), a multiple of `groups`.
             groups: G; draw s belongs to group s % G.
-            report: Told now and then how many of the n pictures are newly done, as a fraction.
+            report: Told now and then how many pictures' worth of work is newly done; the sum over
+                all calls is n.
+
+        Returns:
+            Means over the draws, on the denoiser's device.
+
+        Raises:
+            ConfigError: If the device's memory is too small for one evaluation of the UNet.
         """
         device = self.denoiser.device
         latents = latents.to(device)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RunError
-from ..files import write_json, write_text
+from ..files import finite, write_json, write_text
 from ..images.picture import PictureCollection
 from .table import COLUMNS, KINDS, ElementsTable, Kind
 
@@ -43,7 +43,7 @@ def coco(
         if name not in pictures:
             raise RunError(
                 f"{name}: in the elements table, but not in {collection.root}. "
-                "Run `typica mine elements` again on this collection."
+                "Run `typica mine select` again on this collection."
             )
     numbers = {name: number for number, name in enumerate(names, 1)}
     labels = {label: number for number, label in enumerate(table.labels, 1)}
@@ -60,7 +60,7 @@ def coco(
                 "iscrowd": 0,
                 "segmentation": [],
                 "score": float(table.typicality[row]),
-                "score_error": _finite(float(table.error[row])),
+                "score_error": finite(float(table.error[row])),
                 "kind": table.kind[row],
                 "rank": int(table.rank[row]),
                 "cluster": cluster if cluster >= 0 else None,
@@ -85,10 +85,6 @@ def coco(
         ],
         "annotations": annotations,
     }
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def write_coco(

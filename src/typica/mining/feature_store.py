@@ -16,7 +16,7 @@ from .folder import MiningAbout
 from .scoring import model_digest
 from .table import ElementsTable
 
-__all__ = ["identity", "load_features", "read_piece", "save_features", "write_piece"]
+__all__ = ["identity", "load_features", "read_rows", "save_features", "write_rows"]
 
 
 def identity(
@@ -37,7 +37,7 @@ def identity(
     }
 
 
-def read_piece(path: Path, about: dict[str, Any], rows: Tensor) -> Tensor | None:
+def read_rows(path: Path, about: dict[str, Any], rows: Tensor) -> Tensor | None:
     """A piece that was made before, of the same model and elements; None if there is none."""
     if not path.exists():
         return None
@@ -49,7 +49,7 @@ def read_piece(path: Path, about: dict[str, Any], rows: Tensor) -> Tensor | None
     return tensors["features"] if usable else None
 
 
-def write_piece(path: Path, features: Tensor, about: dict[str, Any], rows: Tensor) -> None:
+def write_rows(path: Path, features: Tensor, about: dict[str, Any], rows: Tensor) -> None:
     """Write the features of some rows, float32, in one step."""
     save_tensors(path, {"features": features, "rows": rows}, about)
 
@@ -66,11 +66,10 @@ def load_features(path: Path, table: ElementsTable) -> Tensor:
         RunError: If the file is missing or damaged, or belongs to another table.
     """
     if not path.exists():
-        raise RunError(f"{path}: no features yet. Run `typica mine features` first.")
+        raise RunError(f"{path}: no features yet. Run `typica mine select` first.")
     tensors, about = load_tensors(path)
     if about.get("table") != table.digest() or len(tensors.get("features", ())) != len(table):
         raise RunError(
-            f"{path}: features of other elements than the table's. "
-            "Run `typica mine features` again."
+            f"{path}: features of other elements than the table's. Run `typica mine select` again."
         )
     return F.normalize(tensors["features"].float(), dim=1)

@@ -33,7 +33,7 @@ from ..images.sizes import working_size
 from ..runs import load_tensors
 from .config import FeatureConfig
 from .denoiser import Denoiser
-from .feature_store import identity, load_features, read_piece, save_features, write_piece
+from .feature_store import identity, load_features, read_rows, save_features, write_rows
 from .folder import MiningAbout
 from .pixels import to_tensor
 from .table import ElementsTable
@@ -240,11 +240,11 @@ def element_features(
         for number, job in enumerate(jobs):
             path = pieces / f"piece-{number:05d}.safetensors" if pieces else None
             rows = torch.tensor([row for _, numbers in job for row in numbers])
-            part = read_piece(path, made_of, rows) if path else None
+            part = read_rows(path, made_of, rows) if path else None
             if part is None:
                 part = torch.stack(list(_job(denoiser, job, table, collection, about, bfloat16)))
                 if path is not None:
-                    write_piece(path, part, made_of, rows)
+                    write_rows(path, part, made_of, rows)
             if found is None:
                 found = torch.zeros(len(table), part.shape[1])
             found[rows] = part
@@ -264,7 +264,7 @@ def _jobs(table: ElementsTable, collection: PictureCollection, about: MiningAbou
         if name not in places:
             raise RunError(
                 f"{name}: in the elements table, but not in {collection.root}. "
-                "Run `typica mine elements` again on this collection."
+                "Run `typica mine select` again on this collection."
             )
         rows[places[name]].append(row)
     shapes: dict[tuple[int, int], Job] = defaultdict(list)
@@ -327,13 +327,16 @@ def write_features(
         As `load_features`.
     """
     made_of = identity(denoiser, table, about, bfloat16)
+    pieces = path.with_suffix(".pieces")
+    found: Tensor | None = None
     with contextlib.suppress(RunError):  # missing, damaged, or of other elements: made anew
         if load_tensors(path)[1] == made_of:
-            return load_features(path, table)
-    pieces = path.with_suffix(".pieces")
-    features = element_features(
-        denoiser, table, collection, about, show_progress, bfloat16=bfloat16, pieces=pieces
-    )
-    save_features(path, features, made_of)
-    shutil.rmtree(pieces, ignore_errors=True)
-    return load_features(path, table)
+            found = load_features(path, table)
+    if found is None:
+        features = element_features(
+            denoiser, table, collection, about, show_progress, bfloat16=bfloat16, pieces=pieces
+        )
+        save_features(path, features, made_of)
+        found = load_features(path, table)
+    shutil.rmtree(pieces, ignore_errors=True)  # also those of a process that was killed right here
+    return found

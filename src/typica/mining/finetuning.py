@@ -21,7 +21,7 @@ from ..interrupts import interruptible
 from .bases import load_base, save_denoiser
 from .finetune_state import FinetuneState, Progress, learning_rate, read_progress
 from .folder import MiningAbout, MiningFolder
-from .latents import LatentCache
+from .latents import CACHE_FILE, LatentCache
 from .lora import merge_lora
 from .pixels import to_arrays
 from .sampling import sample
@@ -96,12 +96,15 @@ def finetune(
     begun = folder.checkpoint.exists()
     if begun and not resume:
         raise RunError(
-            f"{folder.folder}: holds a fine-tuning already. Give --resume to go on with it, or "
-            "another --out."
+            f"{folder.folder}: holds a fine-tuning already. Give resume=True to go on with it, or "
+            "another folder."
         )
+    now = Progress()
     if begun:
         now = _planned(read_progress(folder, about), about, max_minutes)
-        if now.step >= now.total and folder.denoiser.exists():
+        # latents are deleted last: while they are there, the denoiser may be an earlier one
+        kept = folder.denoiser.exists() and not (folder.latents / CACHE_FILE).exists()
+        if now.step >= now.total and kept:
             return FinetuneResult(now.step, now.seconds / 60, True, now.held_out_loss)
     tune_process()
     with interruptible() as signals:
@@ -110,17 +113,17 @@ def finetune(
         wanted = tuple(p for p in collection if p.split in ("train", "val"))
         key = {"base": about.base, "data": about.data, "pictures": len(wanted)}
         cache = LatentCache(
-            folder.folder / "latents",
+            folder.latents,
             wanted,
             denoiser.codec,
             config.size,
             config.finetune.flip,
             key,
         )
+        filled = cache.fill(where, signals, show_progress)
         skipped = tuple(cache.skipped.values())
-        if not cache.fill(where, signals, show_progress):
-            return FinetuneResult(0, 0.0, False, None, skipped)
-        skipped = tuple(cache.skipped.values())
+        if not filled:
+            return FinetuneResult(now.step, now.seconds / 60, False, now.held_out_loss, skipped)
         state = FinetuneState(folder, about, denoiser, cache, where)
         if begun:
             state.load()
@@ -163,7 +166,7 @@ class _Loop:
     def __init__(self, state: FinetuneState, max_minutes: float | None, progress: bool) -> None:
         self.state, self.max_minutes = state, max_minutes
         now = state.progress
-        if max_minutes is not None and not now.fitted:
+        if max_minutes is not None and not now.fitted and now.step < now.total:
             now.total, now.fitted = 2 * _LOG_EVERY + 1, True  # enough to measure the pace
         self.before, self.begun = now.seconds, time.perf_counter()
         self.bar = tqdm(

@@ -5,6 +5,7 @@
     denoiser/                the fine-tuned model, a diffusers folder
     checkpoint.safetensors   what an exact continuation of the training needs
     log.jsonl, samples/      the course of the training
+    latents/                 what a training reads of the pictures, until it is done
     maps/MODEL/              typicality maps, in pieces (`maps.py`)
     elements/MODEL.parquet   the elements table (`table.py`)
     features/MODEL.safetensors   DIFT features of the table's rows
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from ..configs import from_plain
 from ..errors import RunError
@@ -96,9 +97,23 @@ class MiningAbout:
 class MiningFolder(Run):
     """The paths of one mining run."""
 
+    WRITTEN_LOCKED: ClassVar[tuple[str, ...]] = (
+        *Run.WRITTEN_LOCKED,
+        "problems.json",
+        "latents/pictures.json",
+        "samples/step-*.png",
+        "elements/*.parquet",
+        "features/*.safetensors",
+        "clusters/*.json",
+    )
+
     @property
     def denoiser(self) -> Path:
         return self.folder / "denoiser"
+
+    @property
+    def latents(self) -> Path:
+        return self.folder / "latents"
 
     @property
     def samples(self) -> Path:

@@ -26,30 +26,15 @@ from ..images.sizes import working_size
 from .codec import Codec, VaeCodec
 from .pixels import to_tensor
 
-__all__ = ["LatentCache", "moments"]
+__all__ = ["CACHE_FILE", "LatentCache"]
+
+CACHE_FILE = "pictures.bin"
+"""Name of the flat file."""
 
 _TOGETHER = 8
 """Pictures of one shape that are encoded at a time."""
 _FLUSH = 64
 """Pictures between two notes of how far the file is filled."""
-
-
-@torch.no_grad()
-def moments(codec: VaeCodec, pixels: Tensor) -> Tensor:
-    """Mean and standard deviation of the posterior, scaled like latents.
-
-    `mean + std * noise` is what `codec.encode(pixels, noise)` gives.
-
-    Arguments:
-        codec: Of a latent diffusion model.
-        pixels: `(B, 3, H, W)`, in [-1, 1].
-
-    Returns:
-        `(B, 2 * channels, H / factor, W / factor)`, float32: means, then deviations.
-    """
-    posterior = codec.vae.encode(pixels.to(codec.vae.dtype)).latent_dist
-    mean = (posterior.mean.float() - codec.shift) * codec.scale
-    return torch.cat([mean, posterior.std.float() * codec.scale], dim=1)
 
 
 class LatentCache:
@@ -77,7 +62,7 @@ class LatentCache:
         self.pictures, self.codec, self.size = tuple(pictures), codec, size
         self.encoded = isinstance(codec, VaeCodec)
         self.sides = 2 if flip and self.encoded else 1
-        self.file, self._note = folder / "pictures.bin", folder / "pictures.json"
+        self.file, self._note = folder / CACHE_FILE, folder / "pictures.json"
         self.kind = np.dtype(np.float16 if self.encoded else np.uint8)
         factor = codec.factor
         self.shapes = []  # in cells
@@ -93,18 +78,21 @@ class LatentCache:
         self._done = 0
         folder.mkdir(parents=True, exist_ok=True)
         self._read_note()
-        fresh = self._done == 0 or not self.file.exists()
+        length = max(1, int(self._starts[-1]))
         try:
+            # a file that was cut short would be filled up with zeros, unnoticed
+            whole = self.file.exists() and (self.file.stat().st_size == length * self.kind.itemsize)
+            fresh = self._done == 0 or not whole
             self._values: NDArray[Any] = np.memmap(
                 self.file,
                 dtype=self.kind,
                 mode="w+" if fresh else "r+",
-                shape=(max(1, int(self._starts[-1])),),
+                shape=(length,),
             )
         except (OSError, ValueError) as error:
             raise RunError(
                 f"{self.file}: cannot be made or read ({error}). Make room on the disk (it needs "
-                f"{int(self._starts[-1]) * self.kind.itemsize / 1e6:.0f} MB), or delete it."
+                f"{length * self.kind.itemsize / 1e6:.0f} MB), or delete it."
             ) from error
         if fresh:
             self._done, self.skipped = 0, {}
@@ -171,9 +159,9 @@ class LatentCache:
         found: Sequence[NDArray[Any]] = list(read.values())
         if isinstance(self.codec, VaeCodec):
             pixels = to_tensor(list(read.values())).to(device)
-            both = [moments(self.codec, pixels)]
+            both = [self.codec.moments(pixels)]
             if self.sides == 2:
-                both.append(moments(self.codec, pixels.flip(-1)))
+                both.append(self.codec.moments(pixels.flip(-1)))
             found = list(torch.cat(both, dim=1).cpu().half().numpy())
         for i, values in zip(read, found, strict=True):
             self._values[self._starts[i] : self._starts[i + 1]] = values.reshape(-1)
@@ -218,7 +206,7 @@ class LatentCache:
     def delete(self) -> None:
         """Remove the file: it can be made again."""
         del self._values
+        self.file.unlink(missing_ok=True)  # first: it is large, and says that training goes on
         self._note.unlink(missing_ok=True)
-        self.file.unlink(missing_ok=True)
         if self.file.parent.exists() and not any(self.file.parent.iterdir()):
             self.file.parent.rmdir()

@@ -16,9 +16,11 @@ that were skipped because they could not be decoded.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,12 +31,14 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from ..errors import RunError
+from ..files import half_written
 from ..runs import load_tensors, save_tensors
 
 __all__ = [
     "PictureMaps",
     "Skipped",
     "check_piece",
+    "holding",
     "maps_settings",
     "missing_pieces",
     "piece_path",
@@ -112,6 +116,43 @@ class Skipped:
 def piece_path(folder: Path, piece: int) -> Path:
     """The file of one piece."""
     return folder / f"piece-{piece:05d}.safetensors"
+
+
+@contextlib.contextmanager
+def holding(folder: Path, pieces: Container[int]) -> Iterator[None]:
+    """Hold a folder while writing pieces of it; jobs that write other pieces may hold it too.
+
+    What a job that was killed left half written of these pieces is removed, but only where no
+    other job holds the folder: a file that another is writing looks the same. The hold is a lock
+    on the folder itself, so it leaves no file, and vanishes with the process however it ends.
+
+    Arguments:
+        folder: Of the pieces; made if needed, and removed again if it stays empty.
+        pieces: Numbers of those that this job may write.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as end:
+        try:
+            import fcntl
+        except ImportError:  # no advisory locks on this system: nothing can be known to be stale
+            pass
+        else:
+            handle = os.open(folder, os.O_RDONLY)
+            end.callback(os.close, handle)
+            # an OSError says that another job is at work, or that this file system has no locks
+            with contextlib.suppress(OSError):
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                for path, name in half_written(folder):
+                    match = _NAME.fullmatch(name)
+                    if match and int(match[1]) in pieces:
+                        path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                fcntl.flock(handle, fcntl.LOCK_SH)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):  # not empty
+                folder.rmdir()
 
 
 def write_piece(

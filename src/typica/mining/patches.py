@@ -169,8 +169,8 @@ def best_patches(
             if score.size:
                 row, column = divmod(int(score.argmax()), score.shape[1])
                 tops.append((-float(score[row, column]), Patch(row, column, side)))
-        worst, pick = min(tops, default=(np.inf, Patch(0, 0, 0)))
-        if worst == np.inf:
+        negated, pick = min(tops, default=(np.inf, Patch(0, 0, 0)))
+        if negated == np.inf:  # every patch that is left overlaps a pick, or may not be taken
             break
         picks.append(pick)
         for score, side in zip(left, sides, strict=True):

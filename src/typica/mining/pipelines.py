@@ -1,12 +1,18 @@
-"""Reading the parts of a diffusers pipeline: found, checked, and never unpickled."""
+"""Reading the parts of a diffusers pipeline: found, checked, and loaded as safetensors or JSON.
+
+The classes of the parts stand in a file of the pipeline, which may come from anybody. So they
+are looked up in a list, or in the case of the scheduler must be a scheduler: any other class of
+the library could read files of its own choice from the folder.
+"""
 
 from __future__ import annotations
 
 import importlib
 import json
 import os
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -15,12 +21,12 @@ from ..errors import DataError, DependencyError
 __all__ = ["check_pipeline", "fetch", "fetch_file", "load_part"]
 
 _PARTS = {
-    "unet": {"UNet2DConditionModel"},
-    "vae": {"AutoencoderKL"},
-    "text_encoder": {"CLIPTextModel"},
-    "tokenizer": {"CLIPTokenizer", "CLIPTokenizerFast"},
+    "unet": ("diffusers", {"UNet2DConditionModel"}),
+    "vae": ("diffusers", {"AutoencoderKL"}),
+    "text_encoder": ("transformers", {"CLIPTextModel"}),
+    "tokenizer": ("transformers", {"CLIPTokenizer", "CLIPTokenizerFast"}),
 }
-"""What a pipeline must hold, of these classes; and a scheduler, of any class."""
+"""Library and classes of what a pipeline must hold, besides a scheduler of any kind."""
 _SUPPORTED = (
     "Supported are Stable Diffusion 1.x and 2.x pipelines and their fine-tunings (a "
     "UNet2DConditionModel with one CLIP text encoder and an AutoencoderKL), and `small`. SDXL, "
@@ -104,12 +110,11 @@ def _from_hub(base: str, download: Any) -> str:
         ) from error
 
 
-def check_pipeline(folder: Path) -> dict[str, tuple[str, str]]:
+def check_pipeline(folder: Path) -> dict[str, str]:
     """Make sure that a folder holds a pipeline that can be used, before anything is loaded.
 
     Returns:
-        For every part (`unet`, `vae`, `text_encoder`, `tokenizer`, `scheduler`) its library and
-        class.
+        The class of every part (`unet`, `vae`, `text_encoder`, `tokenizer`, `scheduler`).
 
     Raises:
         DataError: If something is missing, or of another kind; says what is supported.
@@ -127,7 +132,7 @@ def check_pipeline(folder: Path) -> dict[str, tuple[str, str]]:
         kind = str(values["_class_name"])
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise DataError(f"{index}: cannot be read ({error!r}). {_WHOLE}") from error
-    for part, classes in _PARTS.items():
+    for part, (_, classes) in _PARTS.items():
         if part not in named:
             raise DataError(f"{folder}: a {kind} without {part}. {_SUPPORTED}")
         if named[part][1] not in classes:
@@ -142,35 +147,50 @@ def check_pipeline(folder: Path) -> dict[str, tuple[str, str]]:
     for part in (*_PARTS, "scheduler"):
         if not (folder / part).is_dir():
             raise DataError(f"{folder}: its part {part}/ is missing. {_WHOLE}")
-    return {part: named[part] for part in (*_PARTS, "scheduler")}
+        _check_files(folder, part)
+    return {part: named[part][1] for part in (*_PARTS, "scheduler")}
 
 
-def load_part(folder: Path, name: str, kind: tuple[str, str]) -> Any:
-    """Load one part of a pipeline, float32, from safetensors only.
+def _check_files(folder: Path, part: str) -> None:
+    """Refuse what would make the libraries open other files than the tensors of this part."""
+    if (folder / part / "adapter_config.json").exists():
+        # they would load the model that this file names, from wherever it says
+        raise DataError(
+            f"{folder}: its {part} is an adapter, not a whole model. Merge it and save the "
+            "pipeline again."
+        )
+    for index in sorted((folder / part).glob("*.safetensors.index*.json")):
+        try:
+            names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"{index}: cannot be read ({error!r}). {_WHOLE}") from error
+        for name in names:
+            if not isinstance(name, str) or not re.fullmatch(r"[\w.-]+\.safetensors", name):
+                raise DataError(
+                    f"{index}: names {name!r}, which is no safetensors file beside it. Take the "
+                    "pipeline from where it came from again."
+                )
+
+
+def load_part(folder: Path, name: str, class_name: str) -> Any:
+    """Load one part of a pipeline: tensors from safetensors, as float32; all else from JSON.
 
     Arguments:
         folder: Of the pipeline.
         name: Of the part, which is a folder in it.
-        kind: Library (`diffusers` or `transformers`) and class.
+        class_name: Its class, as `check_pipeline` returns it.
 
     Raises:
-        DataError: If it is damaged, incomplete, or only there as a pickle.
+        DataError: If it is damaged, incomplete, not in safetensors, or of another class than
+            this part can have.
         DependencyError: If the library is missing.
     """
-    library, class_name = kind
-    library = "diffusers" if library == "diffusers" else "transformers"  # no other is imported
-    try:
-        module = importlib.import_module(library)
-    except ImportError as error:
-        raise DependencyError(f"mining needs {library}: pip install 'typica[mining]'") from error
-    found = getattr(module, class_name, None)
-    if not isinstance(found, type) or not hasattr(found, "from_pretrained"):
-        raise DataError(f"{folder}: its {name} is a {class_name}, unknown to this {library}")
+    found = _class(folder, name, class_name)
     options: dict[str, Any] = {"subfolder": name, "local_files_only": True}
     if not issubclass(found, torch.nn.Module):
         return _loaded(folder, name, found, options)
     options |= {"use_safetensors": True, "output_loading_info": True, "low_cpu_mem_usage": False}
-    options["torch_dtype" if library == "diffusers" else "dtype"] = torch.float32
+    options["torch_dtype" if _PARTS[name][0] == "diffusers" else "dtype"] = torch.float32
     stems = "diffusion_pytorch_model", "model"
     if not any((folder / name / f"{stem}.safetensors").exists() for stem in stems) and list(
         (folder / name).glob("*.fp16.safetensors")
@@ -184,6 +204,26 @@ def load_part(folder: Path, name: str, kind: tuple[str, str]) -> Any:
             "from where it came from again."
         )
     return part
+
+
+def _class(folder: Path, name: str, class_name: str) -> type[Any]:
+    """The class of a part, from the library that this part comes from and no other."""
+    library, allowed = _PARTS.get(name, ("diffusers", None))
+    try:
+        module = importlib.import_module(library)
+        from diffusers import SchedulerMixin
+    except ImportError as error:
+        raise DependencyError(f"mining needs {library}: pip install 'typica[mining]'") from error
+    found = getattr(module, class_name, None)
+    known = isinstance(found, type) and (
+        issubclass(found, SchedulerMixin) if allowed is None else class_name in allowed
+    )
+    if not known:
+        raise DataError(
+            f"{folder}: its {name} is a {class_name}, which is no {name} that this {library} "
+            f"knows. {_SUPPORTED}"
+        )
+    return cast("type[Any]", found)
 
 
 def _loaded(folder: Path, name: str, kind: Any, options: dict[str, Any]) -> Any:

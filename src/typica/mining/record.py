@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..reports.mining_values import Panel
-from ..reports.plots import Series
+from ..reports.plots import Panel, Series
 from ..values import Problem
 from .folder import MiningAbout, MiningFolder
 from .overlays import encode_webp, reduced_picture
@@ -19,8 +18,6 @@ from .overlays import encode_webp, reduced_picture
 __all__ = [
     "commands",
     "credit_lines",
-    "flat",
-    "hardware",
     "minutes",
     "notes",
     "panels",
@@ -35,7 +32,8 @@ SAMPLES_SHOWN = 2
 def read_samples(folder: Path) -> tuple[tuple[tuple[str, bytes], ...], tuple[Problem, ...]]:
     """The first and last pictures that the model drew during its training."""
     kinds = (".png", ".webp", ".jpg")
-    files = sorted(p for p in folder.glob("*") if p.suffix in kinds) if folder.is_dir() else []
+    # no hidden ones: they are half written
+    files = sorted(p for p in folder.glob("[!.]*") if p.suffix in kinds) if folder.is_dir() else []
     shown, problems = [], []
     for path in [*files[:1], *files[1:][-(SAMPLES_SHOWN - 1) :]]:
         try:
@@ -88,15 +86,6 @@ def minutes(record: Mapping[str, Any], rows: Sequence[dict[str, Any]]) -> float 
     return None
 
 
-def hardware(facts: Any) -> str:
-    """The machine in a few words."""
-    if not isinstance(facts, dict):
-        return str(facts or "")
-    if "gpu" in facts:
-        return str(facts["gpu"])
-    return f"{facts.get('processor', '?')}, {facts.get('threads', '?')} threads"
-
-
 def credit_lines(value: Any) -> tuple[str, ...]:
     """Who made the pictures: a sentence or several."""
     if isinstance(value, list | tuple):
@@ -118,12 +107,3 @@ def commands(folder: MiningFolder, about: MiningAbout) -> tuple[str, ...]:
         f"typica mine run DATA --base {base} --out {run} {prompt}",
         f"typica mine report {run}",
     )
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Nested options as (name.of.option, value)."""
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", str(value)

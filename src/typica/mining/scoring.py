@@ -29,7 +29,7 @@ from .denoiser import Denoiser
 from .draws import Draws, posterior_noise
 from .estimator import Estimator, Report
 from .folder import MiningAbout
-from .maps import PictureMaps, Skipped, check_piece, write_piece
+from .maps import PictureMaps, Skipped, check_piece, holding, write_piece
 from .pixels import to_tensor
 
 __all__ = ["ScoreResult", "model_digest", "score", "score_settings"]
@@ -130,6 +130,9 @@ def score(
         bfloat16: Compute the UNet in bfloat16 where the hardware does.
         show_progress: Show progress and time left on standard error.
 
+    Returns:
+        What was done and what was there already.
+
     Raises:
         ConfigError: If the shard cannot be, or the device's memory is too small.
         DataError: If a label is unknown to the model, or no picture at all can be decoded.
@@ -165,7 +168,7 @@ def score(
     try:
         estimator = Estimator(denoiser, known, config.batch_size, bfloat16)
         draws = Draws.of(config)
-        with bar:
+        with bar, holding(out, mine):
             for piece, span in spans.items():
                 latents, faults = _encode(denoiser, collection, span, about)
                 progress(len(faults))

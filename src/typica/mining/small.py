@@ -25,7 +25,7 @@ def small_scheduler() -> Any:
     """The forward process of `small`, a diffusers scheduler.
 
     Stable Diffusion's own betas, so that the paper's range of t in [0.1, 0.7] keeps its meaning:
-    a_t falls from 0.90 to 0.08 in it. (The cosine schedule keeps a_t at 0.20 there: neighbouring
+    a_t falls from 0.89 to 0.08 in it. (The cosine schedule keeps a_t at 0.20 there: neighbouring
     pixels tell so much about each other that most of a picture is still to be seen, and the
     label has nothing left to tell.) The UNet predicts the picture: a cell folds 48 numbers or more
     into one place, and noise, which eps and v carry along, could not pass through a narrow UNet

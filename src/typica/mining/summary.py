@@ -25,6 +25,7 @@ from ..reports.mining_values import (
     ModelCard,
     PictureCard,
 )
+from ..reports.wording import flat, hardware
 from ..values import Box, Problem
 from .clustering import Cluster, Clustering, read_clusters
 from .folder import MiningAbout, MiningFolder, ModelName
@@ -33,8 +34,6 @@ from .overlays import COLOURS, symmetric_scale
 from .record import (
     commands,
     credit_lines,
-    flat,
-    hardware,
     minutes,
     notes,
     panels,
@@ -110,8 +109,8 @@ def summarise(
     models = folder.scored()
     if not models:
         raise RunError(
-            f"{folder.folder}: nothing to report, there are no elements. Run `typica mine "
-            "elements` first."
+            f"{folder.folder}: nothing to report, there are no elements. Run `typica mine select` "
+            "first."
         )
     tables = {name: read_table(folder.elements(name)) for name in models}
     clusters = {name: _clusters(folder, name, tables[name]) for name in models}

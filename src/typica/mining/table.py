@@ -179,7 +179,7 @@ def read_table(path: Path) -> ElementsTable:
     """
     arrow = _arrow()
     if not path.is_file():
-        raise RunError(f"{path}: no such elements table. Run `typica mine elements` first.")
+        raise RunError(f"{path}: no such elements table. Run `typica mine select` first.")
     try:
         found = arrow.parquet.read_table(path)
         about = json.loads((found.schema.metadata or {})[b"typica"])
@@ -187,7 +187,7 @@ def read_table(path: Path) -> ElementsTable:
     except (arrow.ArrowException, OSError, KeyError, ValueError, TypeError, AttributeError) as why:
         raise RunError(
             f"{path}: damaged, or no elements table of typica ({_short(why)}). "
-            "Run `typica mine elements` again."
+            "Run `typica mine select` again."
         ) from why
     if version > FORMAT:
         raise RunError(
@@ -198,7 +198,7 @@ def read_table(path: Path) -> ElementsTable:
     if not found.schema.equals(expected):  # names and types in order; metadata apart
         missing = sorted(set(COLUMNS) - set(found.column_names))
         what = f"no column {missing[0]!r}" if missing else "columns of other types"
-        raise RunError(f"{path}: {what}. Run `typica mine elements` again.")
+        raise RunError(f"{path}: {what}. Run `typica mine select` again.")
     return ElementsTable.from_columns(
         {name: found.column(name).to_numpy() for name in COLUMNS}, about
     )

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ..errors import DataError
-from ..images.collection import as_problem
 from ..images.loading import load_pixels
 from ..images.picture import Picture
-from ..values import Box, Problem
+from ..values import Box, Problem, as_problem
 from .clustering import Cluster
 from .folder import ModelName
 from .overlays import crop, encode_webp, quantised, reduced_map, reduced_picture

@@ -8,7 +8,6 @@ page with thousands of elements opens at once.
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,8 +24,8 @@ from .mining_values import (
     MiningReport,
     PictureCard,
 )
-from .page import render_page, write_page
-from .plots import line_plot
+from .page import base64_text, data_uri, render_page, write_page
+from .run_values import run_views
 from .wording import percent
 
 __all__ = ["render_mining_report", "write_mining_report"]
@@ -66,29 +65,22 @@ def render_mining_report(report: MiningReport) -> str:
     Returns:
         The page.
     """
-    plots = [
-        {"title": one.title, "log": one.log, "svg": line_plot(one.series, one.title, log=one.log)}
-        for one in report.panels
-    ]
-    samples = [(caption, data_uri(image)) for caption, image in report.samples]
     values = {
-        "report": report,
+        **run_views(report, report.panels),
         "rows": overview_rows(report),
         "blocks": [data_block(label_data(label)) for label in report.labels],
         "page_data": data_block(page_data(report)),
         "gradient": ",".join(f"rgb{colour}" for colour in report.colours),
-        "plots": plots,
-        "samples": samples,
+        "samples": [(caption, webp_uri(image)) for caption, image in report.samples],
         "signed": signed,
-        "percent": percent,
         "link": link,
     }
     return render_page("mining.html", values, script="mining.js")
 
 
-def data_uri(image: bytes) -> str:
+def webp_uri(image: bytes) -> str:
     r"""WebP as a data URI; the empty string for no picture."""
-    return f"data:image/webp;base64,{base64.b64encode(image).decode('ascii')}" if image else ""
+    return data_uri("webp", image) if image else ""
 
 
 def data_block(value: Any) -> Markup:
@@ -153,26 +145,31 @@ def overview_rows(report: MiningReport) -> list[dict[str, Any]]:
                     "first": model is report.models[0],
                     "result": result,
                     "clusters": [
-                        {"card": one, "flags": flags(one), "members": members(label, result, one)}
-                        for one in result.clusters[:OVERVIEW_CLUSTERS]
+                        {
+                            "card": one,
+                            "flags": flags(one),
+                            "members": [member(label, one, result.elements[row]) for row in rows],
+                        }
+                        for one, rows in overview(result.clusters)
                     ],
                 }
             )
     return rows
 
 
-def members(label: LabelCard, result: LabelResult, cluster: ClusterCard) -> list[dict[str, Any]]:
-    r"""The members of a cluster that stand in the overview."""
-    chosen = [result.elements[row] for row in cluster.members[:OVERVIEW_MEMBERS]]
-    return [
-        {
-            "row": one.row,
-            "uri": data_uri(one.thumbnail),
-            "alt": f"{label.name}, cluster {cluster.rank + 1}: patch of "
-            f"{label.pictures[one.picture].id}, typicality {signed(one.typicality)}",
-        }
-        for one in chosen
-    ]
+def overview(clusters: Sequence[ClusterCard]) -> list[tuple[ClusterCard, tuple[int, ...]]]:
+    r"""The clusters that stand in the overview, each with the rows that stand for it there."""
+    return [(one, one.members[:OVERVIEW_MEMBERS]) for one in clusters[:OVERVIEW_CLUSTERS]]
+
+
+def member(label: LabelCard, cluster: ClusterCard, one: ElementCard) -> dict[str, Any]:
+    r"""One member of a cluster, as the overview shows it."""
+    return {
+        "row": one.row,
+        "uri": webp_uri(one.thumbnail),
+        "alt": f"{label.name}, cluster {cluster.rank + 1}: patch of "
+        f"{label.pictures[one.picture].id}, typicality {signed(one.typicality)}",
+    }
 
 
 def page_data(report: MiningReport) -> dict[str, Any]:
@@ -200,29 +197,27 @@ def label_data(label: LabelCard) -> dict[str, Any]:
         "count": label.count,
         "pictures": [picture_data(one) for one in label.pictures],
         "results": {
-            name: {
-                "elements": {
-                    str(row): element_data(one, label.pictures[one.picture], row in shown_above)
-                    for row, one in result.elements.items()
-                },
-                "clusters": [cluster_data(one) for one in result.clusters],
-                "typical": result.typical,
-                "random": result.random,
-                "least": result.least,
-                "total": result.total,
-                "hidden": result.hidden_clusters,
-            }
-            for name, result in label.results.items()
-            for shown_above in [in_overview(result.clusters)]
+            name: result_data(result, label.pictures) for name, result in label.results.items()
         },
     }
 
 
-def in_overview(clusters: Sequence[ClusterCard]) -> frozenset[int]:
-    r"""Rows whose thumbnails stand in the overview: they are not embedded a second time."""
-    return frozenset(
-        row for one in clusters[:OVERVIEW_CLUSTERS] for row in one.members[:OVERVIEW_MEMBERS]
-    )
+def result_data(result: LabelResult, pictures: Sequence[PictureCard]) -> Mapping[str, Any]:
+    r"""What one model found for a label, for the script."""
+    # What stands in the overview has its thumbnail there: it is not embedded a second time.
+    above = {row for _, rows in overview(result.clusters) for row in rows}
+    return {
+        "elements": {
+            str(row): element_data(one, pictures[one.picture], row in above)
+            for row, one in result.elements.items()
+        },
+        "clusters": [cluster_data(one) for one in result.clusters],
+        "typical": result.typical,
+        "random": result.random,
+        "least": result.least,
+        "total": result.total,
+        "hidden": result.hidden_clusters,
+    }
 
 
 def picture_data(picture: PictureCard) -> Mapping[str, Any]:
@@ -231,9 +226,9 @@ def picture_data(picture: PictureCard) -> Mapping[str, Any]:
         "id": picture.id,
         "w": picture.width,
         "h": picture.height,
-        "image": base64.b64encode(picture.image).decode("ascii"),
+        "image": base64_text(picture.image),
         "maps": {
-            name: [one.rows, one.columns, one.unit, base64.b64encode(one.cells).decode("ascii")]
+            name: [one.rows, one.columns, one.unit, base64_text(one.cells)]
             for name, one in picture.maps.items()
         },
     }
@@ -262,7 +257,7 @@ def element_data(one: ElementCard, picture: PictureCard, above: bool) -> Mapping
     if one.flat:
         values["flat"] = 1
     if not above:
-        values["i"] = base64.b64encode(one.thumbnail).decode("ascii")
+        values["i"] = base64_text(one.thumbnail)
     return values
 
 

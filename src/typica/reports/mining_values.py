@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..values import Box, Problem
-from .plots import Series
+from ..values import Box
+from .plots import Panel
+from .run_values import RunReport
 
 __all__ = [
     "ClusterCard",
@@ -16,7 +17,6 @@ __all__ = [
     "LabelResult",
     "MiningReport",
     "ModelCard",
-    "Panel",
     "PictureCard",
 ]
 
@@ -179,17 +179,8 @@ class ModelCard:
 
 
 @dataclass(frozen=True)
-class Panel:
-    r"""One plot of the training."""
-
-    title: str
-    series: tuple[Series, ...]
-    log: bool = False
-
-
-@dataclass(frozen=True)
-class MiningReport:
-    r"""All that the page of a mining run shows. What is None or empty is said to be missing.
+class MiningReport(RunReport):
+    r"""All that the page of a mining run shows, beside what any run tells of itself.
 
     Arguments:
         title: The name of the collection.
@@ -202,17 +193,9 @@ class MiningReport:
         draws: Noise draws per picture.
         base: The model that it started from.
         null_prompt: The sentence without a label.
-        steps: Training steps; None if nothing was trained.
-        minutes: Minutes of training.
-        hardware: What it ran on.
         panels: Plots of the training.
         samples: (caption, WebP) of pictures that the model drew during the training.
-        settings: (option, value) pairs.
-        problems: What was set aside or cannot be found any more.
-        commands: The commands that repeat this.
         credits: Who made the pictures.
-        version: The program and its version.
-        date: When the report was made.
     """
 
     title: str
@@ -224,14 +207,6 @@ class MiningReport:
     draws: int = 0
     base: str = ""
     null_prompt: str = ""
-    steps: int | None = None
-    minutes: float | None = None
-    hardware: str = ""
     panels: tuple[Panel, ...] = ()
     samples: tuple[tuple[str, bytes], ...] = ()
-    settings: tuple[tuple[str, str], ...] = ()
-    problems: tuple[Problem, ...] = ()
-    commands: tuple[str, ...] = ()
     credits: tuple[str, ...] = ()
-    version: str = "typica"
-    date: str = ""

@@ -24,7 +24,9 @@ from ..errors import DataError
 from ..files import write_text
 
 __all__ = [
+    "base64_text",
     "check_self_contained",
+    "data_uri",
     "ink_data_uri",
     "picture_data_uri",
     "render_page",
@@ -59,6 +61,16 @@ LINKS = frozenset(
 FORBIDDEN = frozenset(["applet", "base", "embed", "frame", "iframe", "link", "object", "portal"])
 INSIDE = re.compile(r"#|data:image/(?:png|webp);base64,")
 OUTSIDE_STYLE = re.compile(r"@import|image-set\(|url\(\s*['\"]?\s*(?!#|data:image/)", re.I)
+
+
+def base64_text(data: bytes) -> str:
+    r"""Bytes as base64, as JSON and attributes can hold them."""
+    return base64.b64encode(data).decode("ascii")
+
+
+def data_uri(kind: str, data: bytes) -> str:
+    r"""A file of one kind of picture (`png` or `webp`) as a data URI."""
+    return f"data:image/{kind};base64,{base64_text(data)}"
 
 
 def picture_data_uri(
@@ -117,7 +129,7 @@ def encode(picture: Image.Image, kind: str, **options: Any) -> str:
     r"""Write a picture into a data URI of one kind (`png` or `webp`)."""
     buffer = io.BytesIO()
     picture.save(buffer, kind.upper(), **options)
-    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+    return data_uri(kind, buffer.getvalue())
 
 
 def render_page(template: str, values: Mapping[str, Any], script: str | None = None) -> str:
@@ -146,7 +158,7 @@ def render_page(template: str, values: Mapping[str, Any], script: str | None = N
         lstrip_blocks=True,
     )
     source = loader.get_source(environment, script)[0].strip() if script else ""
-    digest = base64.b64encode(hashlib.sha256(source.encode("utf-8")).digest()).decode("ascii")
+    digest = base64_text(hashlib.sha256(source.encode("utf-8")).digest())
     own = {
         "script": source,
         "script_policy": f"'sha256-{digest}'" if source else "'none'",

@@ -7,12 +7,13 @@ dash pattern, so that a print in black and white still tells them apart.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup
 
-__all__ = ["Series", "line_plot", "ticks"]
+__all__ = ["Panel", "Series", "draw_panels", "line_plot", "ticks"]
 
 COLOURS = 6
 MARGIN_LEFT, MARGIN_RIGHT, MARGIN_TOP, MARGIN_BOTTOM = 58, 18, 14, 44
@@ -40,6 +41,35 @@ class Series:
     def __post_init__(self) -> None:
         if len(self.x) != len(self.y):
             raise ValueError(f"series {self.name!r}: {len(self.x)} places, {len(self.y)} values")
+
+
+@dataclass(frozen=True)
+class Panel:
+    r"""One plot of the training.
+
+    Arguments:
+        title: What stands above it.
+        series: What it shows.
+        log: True for a logarithmic axis.
+        percent: True if the values are fractions to be written as percentages.
+    """
+
+    title: str
+    series: tuple[Series, ...]
+    log: bool = False
+    percent: bool = False
+
+
+def draw_panels(panels: Iterable[Panel]) -> list[dict[str, Any]]:
+    r"""What a page shows of each panel: its title, whether it is logarithmic, its drawing."""
+    return [
+        {
+            "title": one.title,
+            "log": one.log,
+            "svg": line_plot(one.series, one.title, log=one.log, percent=one.percent),
+        }
+        for one in panels
+    ]
 
 
 def ticks(low: float, high: float, log: bool = False, most: int = 6) -> tuple[float, ...]:

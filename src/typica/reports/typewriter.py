@@ -12,27 +12,12 @@ from typing import Any
 
 from ..lines.line import SPACE
 from .page import ink_data_uri, picture_data_uri, render_page, write_page
-from .plots import Series, line_plot
-from .typewriter_values import (
-    Confusion,
-    Curve,
-    DocumentScore,
-    LineCard,
-    SpriteCard,
-    TypewriterReport,
-)
-from .wording import alphabetical, code_points, decimals, names, percent, shown
+from .plots import Panel, Series
+from .run_values import run_views
+from .typewriter_values import Confusion, Curve, LineCard, SpriteCard, TypewriterReport
+from .wording import alphabetical, code_points, names, shown
 
-__all__ = [
-    "Confusion",
-    "Curve",
-    "DocumentScore",
-    "LineCard",
-    "SpriteCard",
-    "TypewriterReport",
-    "render_typewriter_report",
-    "write_typewriter_report",
-]
+__all__ = ["render_typewriter_report", "write_typewriter_report"]
 
 RARE = 5
 """A letter seen fewer times than this in the training text is flagged: its sprite is a guess."""
@@ -77,15 +62,12 @@ def render_typewriter_report(report: TypewriterReport) -> str:
     """
     cards = sprite_views(report.sprites)
     fixed = {
-        "report": report,
+        **run_views(report, panels(report.curves)),
         "sprites": cards,
         "flags": flag_counts(cards),
-        "plots": plot_views(report.curves),
         "confusions": confusion_views(report.confusions, cards),
         "rare": RARE,
         "weak": WEAK,
-        "percent": percent,
-        "fixed": decimals,
     }
     text = ""
     for height, quality in PICTURE_SIZES:
@@ -174,26 +156,20 @@ def confusion_views(
     return views
 
 
-def plot_views(curves: Sequence[Curve]) -> list[dict[str, Any]]:
-    r"""The plots: one for every panel, in order of first appearance."""
-    panels: dict[str, list[Curve]] = {}
+def panels(curves: Sequence[Curve]) -> Iterator[Panel]:
+    r"""The curves by plot, in order of first appearance."""
+    groups: dict[str, list[Curve]] = {}
     for one in curves:
-        panels.setdefault(one.panel or one.name, []).append(one)
+        groups.setdefault(one.panel or one.name, []).append(one)
     # The same name has the same colour in every plot.
     styles = {name: style for style, name in enumerate(dict.fromkeys(c.name for c in curves))}
-    return [
-        {
-            "title": title,
-            "log": any(one.log for one in group),
-            "svg": line_plot(
-                [Series(one.name, one.steps, one.values, styles[one.name]) for one in group],
-                title,
-                log=any(one.log for one in group),
-                percent=any(one.percent for one in group),
-            ),
-        }
-        for title, group in panels.items()
-    ]
+    for title, group in groups.items():
+        yield Panel(
+            title,
+            tuple(Series(one.name, one.steps, one.values, styles[one.name]) for one in group),
+            log=any(one.log for one in group),
+            percent=any(one.percent for one in group),
+        )
 
 
 def line_view(anchor: str, card: LineCard, height: int, quality: int) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..lines.line import Problem
 from ..typewriter.reading import PlacedGlyph
+from .run_values import RunReport
 
 __all__ = [
     "Confusion",
@@ -124,8 +124,8 @@ class DocumentScore:
 
 
 @dataclass(frozen=True)
-class TypewriterReport:
-    """All that the page of a run shows. What is None or empty is said to be missing.
+class TypewriterReport(RunReport):
+    """All that the page of a run shows, beside what any run tells of itself.
 
     Arguments:
         title: The name of the collection.
@@ -139,19 +139,11 @@ class TypewriterReport:
         reconstruction: Mean squared error per pixel and channel, images in [0, 1].
         placements: Sprites placed per character of the transcription (1 is right).
         localisation: Share of glyphs found with IoU > 0.5, where true boxes are known.
-        minutes: Minutes of training.
-        steps: Training steps.
-        hardware: What it was trained on.
         lines: Sample lines.
         worst: The worst lines, the worst first.
         confusions: Confusions, in the order to be shown.
         curves: What was measured during training.
         documents: Results by document.
-        settings: (option, value) pairs.
-        problems: What was set aside or looks wrong in the data.
-        commands: The commands that repeat this.
-        version: The program and its version, such as `typica 0.1.0`.
-        date: When the report was made.
     """
 
     title: str
@@ -166,16 +158,8 @@ class TypewriterReport:
     reconstruction: float | None = None
     placements: float | None = None
     localisation: float | None = None
-    minutes: float | None = None
-    steps: int | None = None
-    hardware: str = ""
     lines: tuple[LineCard, ...] = ()
     worst: tuple[LineCard, ...] = ()
     confusions: tuple[Confusion, ...] = ()
     curves: tuple[Curve, ...] = ()
     documents: tuple[DocumentScore, ...] = ()
-    settings: tuple[tuple[str, str], ...] = ()
-    problems: tuple[Problem, ...] = ()
-    commands: tuple[str, ...] = ()
-    version: str = "typica"
-    date: str = ""

@@ -1,12 +1,23 @@
-r"""How a report writes numbers and symbols: briefly, and so that every symbol can be seen."""
+r"""How a report writes numbers, symbols, options: briefly; every symbol can be seen."""
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ..lines.line import SPACE
 
-__all__ = ["alphabetical", "code_points", "decimals", "names", "percent", "shown"]
+__all__ = [
+    "alphabetical",
+    "code_points",
+    "decimals",
+    "flat",
+    "hardware",
+    "names",
+    "percent",
+    "shown",
+]
 
 
 def percent(value: float | None, digits: int = 1) -> str:
@@ -19,6 +30,26 @@ def percent(value: float | None, digits: int = 1) -> str:
 def decimals(value: float | None, digits: int = 2) -> str:
     r"""Write a number with fixed decimals, or a dash."""
     return "–" if value is None or value != value else f"{value:.{digits}f}"
+
+
+def hardware(facts: Any) -> str:
+    r"""The machine in a few words, from what was recorded of it; empty for nothing."""
+    if not isinstance(facts, Mapping):
+        return str(facts or "")
+    if not facts:
+        return ""
+    if "gpu" in facts:
+        return str(facts["gpu"])
+    return f"{facts.get('processor', '?')}, {facts.get('threads', '?')} threads"
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    r"""Nested options as (name.of.option, value)."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", str(value)
 
 
 def shown(symbol: str) -> str:

@@ -32,7 +32,8 @@ def learning_rate(config: TypewriterConfig, step: int, total: int) -> float:
     """The learning rate of a step.
 
     `one-cycle`: linear from 4 % to the full rate over the first fifth, then half a cosine down
-    to 0.2 %.
+    to 0.2 %. `hold`: linear to the full rate over the first twentieth, held until 70 % of the
+    steps, then linear down to 0.2 %.
 
     Arguments:
         config: For the full rate and the kind of schedule.
@@ -43,6 +44,9 @@ def learning_rate(config: TypewriterConfig, step: int, total: int) -> float:
     if training.schedule == "constant":
         return training.learning_rate
     share = min(step / max(1, total), 1.0)
+    if training.schedule == "hold":
+        rise, fall = min(1.0, share / 0.05), min(1.0, (1 - share) / 0.3)
+        return training.learning_rate * min(0.04 + 0.96 * rise, 0.002 + 0.998 * fall)
     if share < 0.2:
         return training.learning_rate * (0.04 + 0.96 * share / 0.2)
     fall = 0.5 + 0.5 * math.cos(math.pi * (share - 0.2) / 0.8)

@@ -17,15 +17,16 @@ from PIL import Image
 from .. import __version__
 from ..errors import RunError
 from ..lines.line import SPACE, SPLITS, Box, Problem
-from ..reports.typewriter import (
+from ..reports.typewriter import write_typewriter_report
+from ..reports.typewriter_values import (
     Confusion,
     Curve,
     DocumentScore,
     LineCard,
     SpriteCard,
     TypewriterReport,
-    write_typewriter_report,
 )
+from ..reports.wording import flat, hardware
 from ..runs import Run
 from .assessment import reading_from_dict
 from .edits import edit_operations
@@ -80,7 +81,7 @@ def write_report(run: Path | str, split: str | None = None) -> Path:
         localisation=(summary.get("localisation") or {}).get("found"),
         minutes=training.get("minutes"),
         steps=training.get("steps"),
-        hardware=_hardware(training.get("hardware", {})),
+        hardware=hardware(training.get("hardware", {})),
         lines=tuple(card for card in lines if card.id not in shown),
         worst=worst,
         confusions=tuple(
@@ -91,7 +92,7 @@ def write_report(run: Path | str, split: str | None = None) -> Path:
             DocumentScore(d["document"], d["lines"], d.get("cer"), d.get("reconstruction"))
             for d in summary.get("documents", [])
         ),
-        settings=tuple(_flat(about.config.as_dict())),
+        settings=tuple(flat(about.config.as_dict())),
         problems=tuple(_problems(folder.folder / "problems.json")),
         commands=(
             f"typica typewriter train DATA --out {folder.folder.name}",
@@ -242,14 +243,6 @@ def _sprite_cards(
         )
 
 
-def _hardware(facts: dict[str, Any]) -> str:
-    if not facts:
-        return ""
-    if "gpu" in facts:
-        return str(facts["gpu"])
-    return f"{facts.get('processor', '?')}, {facts.get('threads', '?')} threads"
-
-
 def _curves(rows: list[dict[str, Any]]) -> Iterator[Curve]:
     plan = [
         ("reconstruction", "training", "Reconstruction error", True, False),
@@ -263,14 +256,6 @@ def _curves(rows: list[dict[str, Any]]) -> Iterator[Curve]:
         if points:
             steps, values = zip(*points, strict=True)
             yield Curve(name, steps, values, panel, log, percent)
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", str(value)
 
 
 def _problems(path: Path) -> Iterator[Problem]:

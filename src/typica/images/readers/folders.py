@@ -9,17 +9,10 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ...picture_files import is_picture
+from ...sources import Fault
 from ...values import SPLIT_NAMES
-from .source import (
-    Fault,
-    Inside,
-    RawPicture,
-    Reading,
-    check_name,
-    is_foreign,
-    is_picture,
-    suffix,
-)
+from .source import Inside, RawPicture, Reading, check_name, is_foreign, suffix
 
 __all__ = ["Tree", "has_labels", "read_folders", "walk"]
 

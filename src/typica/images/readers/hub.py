@@ -8,6 +8,7 @@ of their content: what is there already is never written again.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,15 +18,21 @@ from tqdm import tqdm
 
 from ...errors import DataError, DependencyError
 from ...files import write_bytes
+from ...picture_files import is_picture
+from ...sources import Fault
 from ...values import SPLIT_NAMES
 from ..options import PictureOptions
-from .source import Fault, Inside, RawPicture, Reading, is_picture
+from .source import Inside, RawPicture, Reading
 from .table import LABEL_NAMES, PATH_NAMES, column
 
 __all__ = ["is_saved", "read_datasets"]
 
 _MARKS = ("dataset_dict.json", "state.json")
 """What `save_to_disk` leaves in a folder."""
+
+_FORMATS = ("parquet", "arrow", "csv", "json", "imagefolder")
+"""Kinds of files that are read. `datasets` knows many more, some of which call other programs
+or open what is inside of an archive by its name, tensors of torch among it."""
 
 _MAGIC = (
     (b"\xff\xd8\xff", ".jpg"),
@@ -102,10 +109,17 @@ def _load(path: str, options: PictureOptions) -> dict[str, Any]:
         ) from error
     try:
         if is_saved(Path(path)):
+            _check_saved(Path(path))
             found = datasets.load_from_disk(path)
         else:
-            found = datasets.load_dataset(path, options.subset, revision=options.revision)
-    except (OSError, ValueError, KeyError, datasets.exceptions.DatasetsError) as error:
+            builder = datasets.load_dataset_builder(path, options.subset, revision=options.revision)
+            _check_format(path, builder)
+            builder.download_and_prepare()
+            found = builder.as_dataset()
+    except (
+        *(OSError, ValueError, KeyError, TypeError, AttributeError),
+        datasets.exceptions.DatasetsError,
+    ) as error:
         what = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise DataError(
             f"{path}: cannot be loaded as a Hugging Face data set ({what}). Check the id or "
@@ -114,6 +128,35 @@ def _load(path: str, options: PictureOptions) -> dict[str, Any]:
     if isinstance(found, datasets.Dataset):
         return {str(found.split or "train"): found}
     return {str(name): part for name, part in found.items()}
+
+
+def _check_format(path: str, builder: Any) -> None:
+    kind = type(builder).__module__.rpartition(".")[2]
+    if kind not in _FORMATS:
+        raise DataError(
+            f"{path}: a data set of kind {kind}. Read are {', '.join(_FORMATS)}; save it as "
+            "Parquet, or its pictures as a folder for each label."
+        )
+
+
+def _check_saved(folder: Path) -> None:
+    """Refuse a saved data set whose own list of files leads out of its folder."""
+    parts = [folder]
+    names: list[Any] = []
+    if (folder / _MARKS[0]).is_file():
+        names += json.loads((folder / _MARKS[0]).read_text(encoding="utf-8"))["splits"]
+        parts = [folder / str(name) for name in names]
+    for part in parts:
+        if (part / _MARKS[1]).is_file():
+            state = json.loads((part / _MARKS[1]).read_text(encoding="utf-8"))
+            names += [one["filename"] for one in state["_data_files"]]
+    for name in names:
+        if not isinstance(name, str) or name in {"", ".", ".."} or not name.isprintable():
+            raise ValueError(f"names a file {name!r}")
+        if "/" in name or "\\" in name:
+            raise DataError(
+                f"{folder}: names a file outside of its folder ({name}). Save the data set again."
+            )
 
 
 def _rows(

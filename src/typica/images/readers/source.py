@@ -1,4 +1,4 @@
-"""What the readers share: one picture as it stands in a file, paths that stay inside.
+"""What the readers of pictures share: one picture as it stands in a file, names that can be read.
 
 A reader turns files into `RawPicture`s and `Problem`s; `typica.images.collection` makes pictures
 of them (labels, splits, sizes), so that every format gets the same treatment.
@@ -14,29 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ...values import Problem
-from ..decoding import FOREIGN_SUFFIXES, IMAGE_SUFFIXES
+from ...sources import Fault, Findings, Root
 
-__all__ = [
-    "Fault",
-    "Inside",
-    "RawPicture",
-    "Reading",
-    "check_name",
-    "is_foreign",
-    "is_picture",
-    "printable",
-    "suffix",
-]
+__all__ = ["Inside", "RawPicture", "Reading", "check_name", "is_foreign", "suffix"]
 
-
-class Fault(Exception):
-    """One picture (or file) cannot be used; becomes a `Problem`, never reaches a caller."""
-
-    def __init__(self, message: str, remedy: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.remedy = remedy
+_FOREIGN_SUFFIXES = (
+    *(".heic", ".heif", ".avif", ".jxl", ".svg", ".psd", ".eps", ".pdf"),
+    *(".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".raf", ".exr", ".dcm"),
+)
+"""Endings of pictures in formats that are not read; a person is told of them."""
 
 
 @dataclass(frozen=True)
@@ -61,21 +47,11 @@ class RawPicture:
 
 
 @dataclass
-class Reading:
+class Reading(Findings):
     """What a reader found: pictures, what it set aside, and how many files it left alone."""
 
     pictures: list[RawPicture] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
     ignored: Counter[str] = field(default_factory=Counter)
-
-    def set_aside(self, source: Path, fault: Fault, line: str | None = None) -> None:
-        """Note that a picture or file is left out."""
-        file = Path(printable(str(source)) or "")
-        self.problems.append(Problem(file, fault.message, fault.remedy, printable(line)))
-
-    def warn(self, source: Path, message: str, remedy: str, line: str | None = None) -> None:
-        """Note something odd that does not stop the picture from being used."""
-        self.problems.append(Problem(source, message, remedy, printable(line), fatal=False))
 
     def add(self, other: Reading) -> None:
         """Take over what another reader found."""
@@ -84,24 +60,14 @@ class Reading:
         self.ignored += other.ignored
 
 
-def printable(text: str | None) -> str | None:
-    """The text with half characters (lone surrogates) made visible, so that it can be printed."""
-    return None if text is None else text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
 def suffix(name: str) -> str:
     """The ending of a file name in lower case, with its dot; empty if it has none."""
     return os.path.splitext(name)[1].lower()
 
 
-def is_picture(name: str) -> bool:
-    """True if a file name ends like a picture that can be read, and is not hidden."""
-    return not name.startswith(".") and suffix(name) in IMAGE_SUFFIXES
-
-
 def is_foreign(name: str) -> bool:
     """True if a file name ends like a picture of a format that is not read."""
-    return not name.startswith(".") and suffix(name) in FOREIGN_SUFFIXES
+    return not name.startswith(".") and suffix(name) in _FOREIGN_SUFFIXES
 
 
 _ADDRESS = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+:")
@@ -129,7 +95,8 @@ def check_name(text: str) -> str:
             "an address, not a path",
             "Download the pictures, and write paths in the table's folder.",
         )
-    if text.startswith(("/", "~")) or "\\" in text or _DRIVE.match(text):
+    plain = PurePosixPath(text).as_posix()  # without ./, which may hide how it begins
+    if text.startswith("/") or plain.startswith("~") or "\\" in text or _DRIVE.match(plain):
         raise Fault(
             "an absolute path, or one with a backslash",
             "Write it relative to the folder of the collection, with forward slashes.",
@@ -139,33 +106,16 @@ def check_name(text: str) -> str:
             "the path leads out of the folder (..)",
             "Put the pictures below the folder of the collection.",
         )
-    return unicodedata.normalize("NFC", PurePosixPath(text).as_posix())
+    return unicodedata.normalize("NFC", plain)
 
 
-class Inside:
-    """Tells whether files are below a folder, once links are followed.
-
-    Arguments:
-        root: The folder that nothing may lead out of.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self._real = os.path.realpath(root)
-        self._folders: dict[Path, bool] = {}
+class Inside(Root):
+    """The folder of a collection, which no picture may lead out of."""
 
     def check(self, path: Path) -> None:
         """Raise a `Fault` if a path, links resolved, leads out of the folder."""
-        folder = path.parent
-        if folder not in self._folders:
-            self._folders[folder] = self._holds(folder)
-        # A file that is no link is where its folder is.
-        if not (self._holds(path) if os.path.islink(path) else self._folders[folder]):
+        if not self.holds_file(path):
             raise Fault(
                 "a link that leads out of the folder of the collection",
                 "Put the picture itself there, not a link to it.",
             )
-
-    def _holds(self, path: Path) -> bool:
-        real = os.path.realpath(path)
-        return real == self._real or real.startswith(self._real.rstrip(os.sep) + os.sep)

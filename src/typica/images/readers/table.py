@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DataError, DependencyError
+from ...sources import Fault
 from ...values import SPLIT_NAMES
 from ..options import PictureOptions
 from .folders import Tree
-from .source import Fault, Inside, RawPicture, Reading, check_name, suffix
+from .source import Inside, RawPicture, Reading, check_name, suffix
 
 __all__ = ["TABLE_SUFFIXES", "column", "find_tables", "read_table", "table_fits"]
 

@@ -21,9 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ConfigError, DataError
+from ...picture_files import is_picture
+from ...sources import Fault
 from ..line import Box, Glyph
 from ..text import TextOptions, normalize, tokenize
-from .source import Fault, ImageFinder, RawLine, Reading, check_id, is_image
+from .source import ImageFinder, RawLine, Reading, check_id
 
 __all__ = ["read_annotation"]
 
@@ -168,7 +170,7 @@ def _line(
         if not symbols:
             raise Fault("the label is empty", "Write its text, or remove the label.")
     path = _image(key, images, finder)
-    identity = os.path.splitext(key)[0] if is_image(os.path.basename(key)) else key
+    identity = os.path.splitext(key)[0] if is_picture(os.path.basename(key)) else key
     return RawLine(identity, path, file, symbols, split, document)
 
 
@@ -189,10 +191,10 @@ def _image(key: str, images: Path, finder: ImageFinder) -> Path:
     """The image that an id names: this very file, else one with another extension."""
     parent, name = os.path.split(key)
     folder = images / parent if parent else images
-    path = finder.named(folder, name) if is_image(name) else None
+    path = finder.named(folder, name) if is_picture(name) else None
     if path is None:
         found = finder.with_stem(folder, name)
-        if not found and is_image(name):
+        if not found and is_picture(name):
             found = finder.with_stem(folder, os.path.splitext(name)[0])
         if not found:
             raise Fault(

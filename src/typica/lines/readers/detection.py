@@ -6,13 +6,15 @@ from collections import defaultdict
 from pathlib import Path
 
 from ...errors import DataError
+from ...picture_files import is_picture
+from ...sources import Fault
 from ..text import TextOptions
 from .alto import read_alto
 from .annotation import read_annotation
 from .page import read_page
 from .pages import Page, add_page
 from .pairs import TEXT_SUFFIX, read_images, read_pairs
-from .source import Fault, ImageFinder, Reading, is_image, walk
+from .source import ImageFinder, Reading, walk
 from .xml import root_name
 
 __all__ = ["read_format"]
@@ -54,7 +56,7 @@ def read_format(path: Path, root: Path, form: str, text: TextOptions, margin: fl
             reading = _read_xml(files, root, form, text, margin)
             if reading is not None:
                 return reading
-        if form in {"auto", "folder"} and any(is_image(file.name) for file in files):
+        if form in {"auto", "folder"} and any(is_picture(file.name) for file in files):
             return read_images(files, root)
     wanted = _WANTED.values() if form == "auto" else [_WANTED[form]]
     raise DataError(
@@ -70,7 +72,7 @@ def _companions(file: Path) -> list[Path]:
     stem = file.name.removesuffix(TEXT_SUFFIX) if file.name.endswith(TEXT_SUFFIX) else file.stem
     finder = ImageFinder(file.parent)
     found = {file, *finder.with_stem(file.parent, stem)[:1]}
-    if is_image(file.name):
+    if is_picture(file.name):
         found = {file}
         pair = finder.named(file.parent, stem + TEXT_SUFFIX)
         found |= {pair} if pair else set()

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from lxml import etree
 
+from ...sources import Fault
 from ..line import Points
 from .pages import Page, PageLine
-from .source import Fault
 from .xml import children, local_name, number_of, parse_points, parse_xml
 
 __all__ = ["read_page"]

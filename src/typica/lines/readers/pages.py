@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import DataError
+from ...sources import Fault
 from ...values import SPLIT_NAMES
 from ..images import image_size
 from ..line import PagePlace, Points
 from ..text import TextOptions, tokenize
-from .source import Fault, ImageFinder, RawLine, Reading, check_id
+from .source import ImageFinder, RawLine, Reading, check_id
 
 __all__ = ["Page", "PageLine", "add_page", "baseline_band"]
 

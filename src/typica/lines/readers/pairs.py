@@ -6,9 +6,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...picture_files import is_picture
+from ...sources import Fault
 from ...values import SPLIT_NAMES
 from ..text import TextOptions, tokenize
-from .source import Fault, ImageFinder, RawLine, Reading, is_image
+from .source import ImageFinder, RawLine, Reading
 
 __all__ = ["TEXT_SUFFIX", "read_images", "read_pairs"]
 
@@ -42,7 +44,7 @@ def read_pairs(files: Sequence[Path], root: Path, text: TextOptions) -> Reading:
     }
     images: dict[Path, Path] = {}
     for file in files:
-        if is_image(file.name):
+        if is_picture(file.name):
             base = _base(file, texts)
             # `files` is sorted: x.bin.png would come before x.png.
             if base not in images or len(file.name) < len(images[base].name):
@@ -77,7 +79,7 @@ def read_images(files: Sequence[Path], root: Path) -> Reading:
     """
     reading = Reading()
     finder = ImageFinder(root)
-    images = [file for file in files if is_image(file.name)]
+    images = [file for file in files if is_picture(file.name)]
     base = root / "images"
     if not all(base in file.parents for file in images):
         base = root

@@ -1,4 +1,4 @@
-"""What the readers share: options, one line as it stands in a file, paths that stay inside.
+"""What the readers of lines share: one line as it stands in a file, images found by name.
 
 A reader turns files into `RawLine`s and `Problem`s; `typica.lines.collection` makes lines of
 them (splits, documents, checks), so that every format gets the same treatment.
@@ -12,19 +12,11 @@ import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..images import IMAGE_SUFFIXES
-from ..line import Glyph, PagePlace, Points, Problem
+from ...picture_files import PICTURE_SUFFIXES, is_picture
+from ...sources import Fault, Findings, Root
+from ..line import Glyph, PagePlace, Points
 
-__all__ = ["Fault", "ImageFinder", "RawLine", "Reading", "is_image", "walk"]
-
-
-class Fault(Exception):
-    """One line (or file) cannot be used; becomes a `Problem`, never reaches a caller."""
-
-    def __init__(self, message: str, remedy: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.remedy = remedy
+__all__ = ["ImageFinder", "RawLine", "Reading", "check_id", "walk"]
 
 
 @dataclass(frozen=True)
@@ -57,29 +49,10 @@ class RawLine:
 
 
 @dataclass
-class Reading:
+class Reading(Findings):
     """What a reader found: lines in order, and what it set aside."""
 
     lines: list[RawLine] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-
-    def set_aside(self, source: Path, fault: Fault, line: str | None = None) -> None:
-        """Note that a line or file is left out."""
-        self.problems.append(Problem(source, fault.message, fault.remedy, _printable(line)))
-
-    def warn(self, source: Path, message: str, remedy: str, line: str | None = None) -> None:
-        """Note something odd that does not stop the line from being used."""
-        self.problems.append(Problem(source, message, remedy, _printable(line), fatal=False))
-
-
-def _printable(text: str | None) -> str | None:
-    """The text with half characters (lone surrogates) made visible, so that it can be printed."""
-    return None if text is None else text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def is_image(name: str) -> bool:
-    """True if a file name ends like an image and is not hidden."""
-    return not name.startswith(".") and name.lower().endswith(IMAGE_SUFFIXES)
 
 
 def walk(root: Path) -> list[Path]:
@@ -91,7 +64,7 @@ def walk(root: Path) -> list[Path]:
     return found
 
 
-class ImageFinder:
+class ImageFinder(Root):
     """Finds images below one folder by name, reading every folder once.
 
     Arguments:
@@ -99,28 +72,17 @@ class ImageFinder:
     """
 
     def __init__(self, root: Path) -> None:
-        self.root = root
-        self._real_root = os.path.realpath(root)
+        super().__init__(root)
         self._folders: dict[Path, dict[str, str]] = {}
         self._stems: dict[Path, dict[str, list[str]]] = {}
-        self._inside: dict[Path, bool] = {}
 
     def check_inside(self, path: Path) -> None:
         """Raise a `Fault` if a path, links resolved, leads out of the data folder."""
-        folder = path.parent
-        if folder not in self._inside:
-            self._inside[folder] = self.holds(folder)
-        # A file that is no link is where its folder is.
-        if not (self.holds(path) if os.path.islink(path) else self._inside[folder]):
+        if not self.holds_file(path):
             raise Fault(
                 f"{path.name} leads out of the data folder",
                 f"Put the image itself below {self.root}, not a link to it.",
             )
-
-    def holds(self, path: Path) -> bool:
-        """True if a path, links resolved, is the data folder or below it."""
-        real = os.path.realpath(path)
-        return real == self._real_root or real.startswith(self._real_root.rstrip(os.sep) + os.sep)
 
     def named(self, folder: Path, name: str) -> Path | None:
         """The file of exactly this name (in any Unicode normal form); None if there is none."""
@@ -146,7 +108,7 @@ class ImageFinder:
         for name in listing:
             normal = unicodedata.normalize("NFC", name)
             names.setdefault(normal, name)
-            if is_image(name):
+            if is_picture(name):
                 stems.setdefault(os.path.splitext(normal)[0], []).append(name)
         self._folders[folder] = names
         self._stems[folder] = stems
@@ -154,7 +116,7 @@ class ImageFinder:
 
 
 def _preference(name: str) -> tuple[int, str]:
-    return IMAGE_SUFFIXES.index(os.path.splitext(name)[1].lower()), name
+    return PICTURE_SUFFIXES.index(os.path.splitext(name)[1].lower()), name
 
 
 _DRIVE = re.compile(r"^[A-Za-z]:")

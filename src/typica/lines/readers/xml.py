@@ -9,8 +9,8 @@ from pathlib import Path
 
 from lxml import etree
 
+from ...sources import Fault
 from ..line import Points
-from .source import Fault
 
 __all__ = ["children", "local_name", "number_of", "parse_points", "parse_xml", "root_name"]
 
