@@ -81,6 +81,17 @@ def agreement(
     return found.as_dict()
 
 
+def training(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Steps, minutes and the last loss on pictures held out, from the log of a run."""
+    found = {"steps": max((row["step"] for row in rows), default=0)}
+    seconds = max((row.get("seconds", 0.0) for row in rows), default=0.0)
+    held_out = [row["held_out_loss"] for row in rows if row.get("held_out_loss") is not None]
+    return found | {
+        "minutes": round(seconds / 60, 2),
+        "held_out_loss": held_out[-1] if held_out else None,
+    }
+
+
 def measure(given: argparse.Namespace) -> dict[str, Any]:
     """Everything that applies to a run."""
     start = time.perf_counter()
@@ -121,7 +132,8 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
         "data": about.data["digest"],
         **{name: about.record.get(name) for name in ("hardware", "typica")},
     }
-    result["minutes"] = round((time.perf_counter() - start) / 60, 2)
+    result["training"] = training(run.read_log())
+    result["minutes_of_this_benchmark"] = round((time.perf_counter() - start) / 60, 2)
     return result
 
 

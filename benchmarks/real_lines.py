@@ -83,6 +83,7 @@ def main() -> None:
         "lines": found["lines"],
         **{name: found[name] for name in keep},
         "placements_per_character": found["placements_per_character"],
+        "localisation": found["localisation"],
         "documents": found["documents"],
         "confusions": found["confusions"],
         "steps": training["steps"],

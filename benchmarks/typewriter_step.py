@@ -1,9 +1,10 @@
 """One training step of the paper's typewriter: seconds and memory against line width.
 
 Batch 16, height 64, 83 characters, paper architecture (`paper-google`), whole step: forward,
-backward, optimizer. For comparison, in the same run, the encoder alone (forward and backward) in
-float32 and in bfloat16, and the step of our default typewriter at its own height on the same
-lines. Every measurement runs in a process of its own, so that the peak of memory is its own.
+backward, optimizer. For comparison, in the same run, the step with every activation kept (nothing
+recomputed), the encoder alone (forward and backward) in float32 and, where the hardware computes
+it, in bfloat16, and the step of our default typewriter at its own height on the same lines. Every
+measurement runs in a process of its own, so that the peak of memory is its own.
 
     python benchmarks/typewriter_step.py [--widths 352 704 1408] [--out benchmarks/results/x.json]
 """
@@ -16,6 +17,7 @@ import resource
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -28,7 +30,7 @@ from typica.typewriter.objective import objective, parameter_groups
 from typica.typewriter.presets import preset
 
 BATCH, LETTERS = 16, 83
-KINDS = ("step", "encoder-float32", "encoder-bfloat16", "default-step")
+KINDS = ("step", "step-kept", "encoder-float32", "encoder-bfloat16", "default-step")
 
 
 def measure(kind: str, width: int, repeats: int) -> dict[str, float]:
@@ -38,6 +40,8 @@ def measure(kind: str, width: int, repeats: int) -> dict[str, float]:
     config = TypewriterConfig() if kind == "default-step" else preset("paper-google")
     if kind == "default-step":
         width = width * config.height // 64  # the same lines at our height
+    if kind == "step-kept":
+        config = replace(config, encoder=replace(config.encoder, recompute=0))
     symbols = tuple(chr(0x100 + i) for i in range(LETTERS))
     model = Typewriter(config, symbols).to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(parameter_groups(model), lr=1e-4)
@@ -86,16 +90,17 @@ def main() -> None:
     if given.one:
         print(json.dumps(measure(given.one[0], int(given.one[1]), given.repeats)))
         return
+    native = "bfloat16" if fast_bfloat16(torch.device("cpu")) else "float32"
+    kinds = [kind for kind in KINDS if kind != "encoder-bfloat16" or native == "bfloat16"]
     rows = []
     for width in given.widths:
-        for kind in KINDS:
+        for kind in kinds:
             command = [sys.executable, __file__, "--one", kind, str(width)]
             command += ["--repeats", str(given.repeats)]
             found = subprocess.run(command, check=True, capture_output=True, text=True)
             rows.append({"kind": kind, "width": width, **json.loads(found.stdout)})
             print(rows[-1], file=sys.stderr)
     table = {(row["kind"], row["width"]): row for row in rows}
-    native = "bfloat16" if fast_bfloat16(torch.device("cpu")) else "float32"
     ratios = {
         str(w): round(
             table["step", w]["cpu_seconds"] / table[f"encoder-{native}", w]["cpu_seconds"], 2

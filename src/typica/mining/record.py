@@ -40,8 +40,9 @@ def read_samples(folder: Path) -> tuple[tuple[tuple[str, bytes], ...], tuple[Pro
             with Image.open(path) as image:
                 pixels = np.asarray(image.convert("RGB"))
         except (OSError, ValueError, Image.DecompressionBombError) as error:
+            what = str(error).replace(str(path), path.name)  # the page is passed on to others
             problems.append(
-                Problem(Path(path.name), f"cannot be read ({error})", "Sample again", fatal=False)
+                Problem(Path(path.name), f"cannot be read ({what})", "Sample again", fatal=False)
             )
             continue
         digits = path.stem.rpartition("-")[2].lstrip("0") or "0"
