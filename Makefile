@@ -1,7 +1,7 @@
 # make demo   set up, run both instruments on the demo data, say which pages to open
 # make test   set up and run the tests
 # make lint   ruff and mypy
-# make bench  speed and memory of one training step (JSON)
+# make bench  speed and memory: a training step, scoring, selecting (JSON)
 # PYTHON=python3.12 chooses the interpreter, VENV=dir the environment.
 
 PYTHON ?= python3
@@ -38,6 +38,8 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/typewriter_step.py
+	$(BIN)/python benchmarks/mining_scoring.py
+	$(BIN)/python benchmarks/mining_elements.py
 
 clean:
 	rm -rf $(VENV) build dist

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
+settings.register_profile("typica", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("typica")
 torch.set_num_threads(1)  # two threads on two busy cores wait for each other
 
 

@@ -29,7 +29,7 @@ def _case(seed, batch, positions, letters, longest):
     st.integers(1, 4),
     st.integers(1, 5),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_loss_and_gradient_equal_the_plain_recursion(seed, batch, positions, letters, longest):
     logits, targets, lengths, sizes = _case(seed, batch, positions, letters, longest)
     fast = one_to_one_loss(logits.log_softmax(-1), targets, lengths, sizes)

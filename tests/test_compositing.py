@@ -35,7 +35,7 @@ def _layers(seed, batch, positions, height, window, step):
     st.sampled_from([(4, 8, -4), (4, 12, -2), (8, 8, 0), (4, 10, -3), (4, 16, -14), (8, 12, -2)]),
     st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_picture_and_gradients_equal_the_plain_sum(seed, batch, positions, shape, random):
     step, window, offset = shape
     layers = _layers(seed, batch, positions, 3, window, step)

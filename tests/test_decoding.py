@@ -75,7 +75,7 @@ def _plain_box(sprite, least):
     return Box(min(xs), min(ys), max(xs) + 1, max(ys) + 1)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.sampled_from([0.0, 0.04, 0.3]))
 def test_ink_boxes_are_those_of_a_flood_fill(seed, least):
     generator = np.random.default_rng(seed)
@@ -245,7 +245,7 @@ def _errors(pairs, gap):
     return sum((value >= gap) != space for value, space in pairs)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(-2, 12), st.booleans()), min_size=1, max_size=14))
 def test_no_threshold_errs_less_than_the_fitted_one(pairs):
     text, places, right = "a", [(0, 4)], 4

@@ -69,7 +69,6 @@ def line(name, text, split="test", document="", glyphs=()):
     return Line(name, Path(f"{name}.png"), symbols, split, document, glyphs=tuple(glyphs))
 
 
-@settings(deadline=None)
 @given(TEXTS, TEXTS)
 def test_edit_operations_are_an_alignment_with_the_fewest_edits(truth, read):
     pairs = edit_operations(truth, read)
@@ -79,7 +78,6 @@ def test_edit_operations_are_an_alignment_with_the_fewest_edits(truth, read):
     assert count_edits(pairs) == slow_distance(truth, read)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(TEXTS.filter(bool), TEXTS), min_size=1, max_size=6))
 def test_error_rate_of_corpus_and_mean_over_lines(texts):
     rate = character_error_rate(edit_operations(*text) for text in texts)
@@ -113,7 +111,6 @@ def test_confusions_are_counted_and_ordered():
     ]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(TEXTS, TEXTS), max_size=6))
 def test_confusions_hold_every_edit_once(texts):
     pairs = [edit_operations(*text) for text in texts]
@@ -194,7 +191,6 @@ def test_placements_of_errors():
         placements_per_character([()], [[placed("a")]])
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(TEXTS.filter(bool), TEXTS), min_size=1, max_size=5))
 def test_placements_add_up(texts):
     found = placements_per_character(
@@ -216,7 +212,6 @@ BOXES = st.tuples(COORDINATE, COORDINATE, st.integers(0, 6), st.integers(0, 6)).
 MARKS = st.lists(st.tuples(st.sampled_from("ab"), BOXES), max_size=4)
 
 
-@settings(deadline=None)
 @given(st.lists(BOXES, max_size=5), st.lists(BOXES, max_size=5))
 def test_overlaps_equal_those_of_the_boxes(left, right):
     overlaps = box_overlaps(left, right)
@@ -240,7 +235,7 @@ def best_by_trial(truth, guesses, threshold, same):
     return best
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(MARKS, MARKS, st.sampled_from([0.0, 0.3, 0.5]), st.booleans())
 def test_matching_is_the_best_of_all(true_marks, read_marks, threshold, same):
     truth = [Glyph(symbol, box) for symbol, box in true_marks]

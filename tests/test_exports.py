@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -118,7 +118,6 @@ def test_the_schemas_refuse_something(page_schema, alto_schemas):
         assert not schema.validate(etree.fromstring(f'<alto xmlns="{ALTO["a"]}"/>'))
 
 
-@settings(deadline=None)
 @given(READINGS)
 def test_page_is_always_valid_and_keeps_the_text(page_schema, reading):
     root = etree.fromstring(page_xml(reading, "line\x01.png"))
@@ -135,7 +134,6 @@ def test_page_is_always_valid_and_keeps_the_text(page_schema, reading):
         assert 0 <= min(ys) < max(ys) <= reading.height
 
 
-@settings(deadline=None)
 @given(READINGS)
 def test_alto_is_always_valid_and_keeps_the_text(alto_schemas, reading):
     root = etree.fromstring(alto_xml(reading, "line\x01.png"))
@@ -231,7 +229,6 @@ def test_an_id_that_leads_elsewhere_is_refused(tmp_path, line):
     assert not (tmp_path / "out").exists()
 
 
-@settings(deadline=None)
 @given(st.text(max_size=12))
 def test_no_path_leaves_its_folder(line):
     folder = Path("here") / "exports"
@@ -273,7 +270,6 @@ def unescape(text):
     return out
 
 
-@settings(deadline=None)
 @given(READINGS, SYMBOLS)
 def test_table_comes_back_as_it_was(reading, name):
     reading = LineReading(name, reading.width, reading.height, reading.glyphs)
@@ -290,7 +286,6 @@ def test_table_comes_back_as_it_was(reading, name):
         assert (row["space_before"] == "1") == (one.space_before and index > 0)
 
 
-@settings(deadline=None)
 @given(st.floats(-1e6, 1e6, allow_nan=False), st.integers(0, 6))
 def test_numbers_are_short_and_right(value, digits):
     text = number(value, digits)

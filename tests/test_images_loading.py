@@ -136,9 +136,7 @@ def _bytes(kind: str) -> bytes:
 _KINDS = {kind: _bytes(kind) for kind in ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "PPM")}
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(sorted(_KINDS)),
     st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), max_size=6),

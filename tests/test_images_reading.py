@@ -319,9 +319,7 @@ def test_pictures_inside_of_a_table_need_the_other_reader(tmp_path):
         read_pictures(_write(tmp_path / "t.parquet", rows))
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=60), st.sampled_from(["csv", "tsv", "jsonl", "parquet"]))
 def test_no_table_makes_a_traceback(tmp_path, data, ending):
     put(tmp_path / "1.png")
@@ -372,7 +370,6 @@ def test_labels_are_in_one_normal_form():
     assert label_text("e\u0301") == label_text("\u00e9")
 
 
-@settings(deadline=None)
 @given(st.integers(-(10**9), 10**9), st.integers(1, 1000))
 def test_bins_hold_their_numbers(number, width):
     start = int(binned(str(number), width))
@@ -393,7 +390,6 @@ def test_no_bin(text):
         binned(text, 10)
 
 
-@settings(deadline=None)
 @given(st.text(st.sampled_from("ab./\\~:C \0"), max_size=12))
 @example("./~")
 @example("./C:a")
@@ -420,7 +416,6 @@ def test_held_out_share(tmp_path):
     assert set(split_pictures(ids, labels, [None] * 4000, 0, 0)) == {"train"}
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=40), st.integers(0, 99))
 def test_every_label_is_trained(labels, seed):
     ids = [str(number) for number in range(len(labels))]

@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from typica.errors import ConfigError
@@ -18,7 +18,6 @@ sides = st.integers(1, 20_000)
 factors = st.sampled_from([1, 4, 8, 16])
 
 
-@settings(deadline=None)
 @given(sides, sides, st.integers(16, 1024), factors)
 def test_working_size_is_the_nearest_multiple(width, height, size, factor):
     new = working_size(width, height, size, factor)
@@ -30,7 +29,6 @@ def test_working_size_is_the_nearest_multiple(width, height, size, factor):
     assert abs(long - wanted) <= Fraction(factor, 2)
 
 
-@settings(deadline=None)
 @given(sides, sides, st.integers(16, 1024), factors)
 def test_turning_a_picture_turns_its_working_size(width, height, size, factor):
     assert (
@@ -58,7 +56,6 @@ def test_sizes_below_one_are_refused(bad):
         working_size(*bad)
 
 
-@settings(deadline=None)
 @given(st.data(), sides, sides, st.integers(16, 1024), factors)
 def test_whole_pixels_come_back_exactly(data, width, height, size, factor):
     scaling = Scaling((width, height), working_size(width, height, size, factor))
@@ -68,7 +65,6 @@ def test_whole_pixels_come_back_exactly(data, width, height, size, factor):
     assert scaling.to_original(scaling.to_working(box)) == box
 
 
-@settings(deadline=None)
 @given(sides, sides, st.floats(0, 20_000), st.integers(16, 1024), factors)
 def test_any_place_is_mapped_by_the_ratio_of_its_axis(width, height, place, size, factor):
     work = working_size(width, height, size, factor)

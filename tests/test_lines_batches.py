@@ -13,7 +13,7 @@ from typica.lines.batches import even_batches, width_batches
 widths_lists = st.lists(st.integers(1, 2000), max_size=100)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     widths_lists,
     st.integers(1, 20),
@@ -34,7 +34,7 @@ def test_every_line_comes_once_in_an_epoch(widths, size, chunk, seed, padding):
             assert 1 - own.sum() / (own.max() * len(batch)) <= padding + 1e-9
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(widths_lists, st.integers(1, 20))
 def test_even_batches_are_sorted(widths, size):
     batches = even_batches(widths, size)

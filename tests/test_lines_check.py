@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -83,14 +83,12 @@ def test_narrow_lines_by_both_rules(tmp_path):
     assert "too narrow" in "\n".join(report.lines())
 
 
-@settings(deadline=None)
 @given(st.text("ab", max_size=30))
 def test_positions_needed_is_letters_and_blanks_between_equal_ones(text):
     runs = [len(list(run)) for _, run in groupby(text)]
     assert positions_needed(tuple(text)) == sum(2 * run - 1 for run in runs)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 5000), st.integers(1, 64))
 def test_positions_round_up(width, step):
     assert positions_of(width, step) == len(range(0, width, step))

@@ -114,7 +114,7 @@ def test_truncated_images_name_the_file(tmp_path, suffix):
         read_image(path)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.data())
 def test_damaged_bytes_never_escape_as_another_error(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("fuzz")
@@ -201,7 +201,7 @@ def test_a_changed_page_is_read_again(page):
 
 
 @given(st.integers(1, 400), st.integers(1, 90), st.integers(1, 80))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_resizing_keeps_the_proportions(width, height, target):
     image = np.full((height, width, 3), 77, np.uint8)
     resized = resize_line(image, target)
@@ -218,7 +218,7 @@ def test_resizing_is_antialiased():
 
 
 @given(st.tuples(*[st.integers(120, 255)] * 3), st.floats(0, 0.4), st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_paper_is_found_behind_the_ink(paper, ink, seed):
     rng = np.random.default_rng(seed)
     image = np.tile(np.array(paper, np.uint8), (40, 200, 1))

@@ -262,7 +262,7 @@ def test_documents_by_rule_folder_file_and_pattern(tmp_path):
     st.integers(0, 5),
     st.sampled_from([(0.8, 0.1, 0.1), (0.5, 0.5, 0.0), (1.0, 0.0, 0.0), (0.01, 0.5, 0.49)]),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_splits_keep_documents_whole_and_train_filled(owners, seed, shares):
     documents = [f"d{owner}" for owner in owners]
     ids = [f"l{number}" for number in range(len(owners))]
@@ -325,7 +325,7 @@ entries = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.dictionaries(
         st.sampled_from(["a", "b.png", "../a", "/", "c/d"]) | st.text(max_size=4),

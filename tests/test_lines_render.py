@@ -121,7 +121,7 @@ def coverage_of(image: np.ndarray) -> np.ndarray:
 # Boxes ---------------------------------------------------------------------------------------
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(text=words(), height=st.sampled_from([24, 48, 64]), seed=st.integers(0, 9))
 def test_the_boxes_are_those_of_the_outlines(font: Font, text: str, height: int, seed: int) -> None:
     """Against the rectangles of the font, in plain arithmetic on the advances."""
@@ -148,7 +148,7 @@ def test_the_boxes_are_those_of_the_outlines(font: Font, text: str, height: int,
     assert image.dtype == np.uint8
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     text=words("abgilms.é", 6),
     slant=st.sampled_from([-20.0, 0.0, 12.0]),
@@ -224,7 +224,7 @@ def test_kerning_is_kept_and_ligatures_are_not(font: Font) -> None:
     assert [glyph.symbol for glyph in glyphs] == list("slsl")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(text=words(), seed=st.integers(0, 10**6), height=st.integers(16, 70))
 def test_boxes_lie_in_the_image_however_rough_the_setting(
     font: Font, text: str, seed: int, height: int
@@ -303,7 +303,7 @@ def test_a_missing_or_cut_font_file_is_refused(tmp_path: Path, font: Font) -> No
 # Degradations --------------------------------------------------------------------------------
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(radius=st.integers(-4, 4), seed=st.integers(0, 999))
 def test_ink_spread_is_grey_morphology(radius: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -396,7 +396,7 @@ def test_a_collection_is_read_back_with_its_boxes(tmp_path: Path, font: Font) ->
     assert RenderOptions(**{**record["options"], "ink_spread": (-1, 1)})
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(words(longest=3), min_size=3, max_size=25), st.integers(0, 50))
 def test_val_and_test_hold_nothing_that_train_lacks(texts: list[str], seed: int) -> None:
     from typica.lines.render import _splits

@@ -7,7 +7,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from typica.errors import ConfigError, DataError
@@ -63,7 +63,6 @@ def test_bad_options_name_the_field():
         TextOptions(sep="|", space="|")
 
 
-@settings(deadline=None)
 @given(st.text(), st.sampled_from(["NFC", "NFD", "none"]))
 def test_symbols_hold_the_text_and_nothing_else(text, form):
     options = TextOptions(form)
@@ -78,7 +77,6 @@ def test_symbols_hold_the_text_and_nothing_else(text, form):
         assert tokenize("".join(symbols), options) == symbols
 
 
-@settings(deadline=None)
 @given(st.text(min_size=1))
 def test_only_the_first_cluster_can_begin_with_a_mark(text):
     found = clusters("".join(text.split()))

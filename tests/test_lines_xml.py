@@ -359,7 +359,6 @@ def test_documents_of_pages(tmp_path):
     }  # fmt: skip
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(*[st.integers(-999, 999)] * 2), min_size=1))
 def test_points_in_both_notations(points):
     page = " ".join(f"{x},{y}" for x, y in points)
@@ -368,7 +367,6 @@ def test_points_in_both_notations(points):
     assert parse_points(page) == parse_points(alto) == tuple(kept)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_any_points_give_points_or_a_fault(text):
     remedy = "none needed"
@@ -380,7 +378,7 @@ def test_any_points_give_points_or_a_fault(text):
     assert points is None or all(np.isfinite(value) for point in points for value in point)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_damaged_xml_gives_lines_problems_or_a_data_error(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("fuzz")

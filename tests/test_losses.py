@@ -49,7 +49,7 @@ def test_reconstruction_is_the_mean_over_the_lines_own_pixels():
     assert torch.equal(reconstruction_loss(picture, beyond, widths), loss)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 5), st.sampled_from([1, 2, 4]), st.sampled_from([4, 6, 8]))
 def test_overlap_is_the_double_loop_over_pairs(positions, step, window):
     torch.manual_seed(positions)

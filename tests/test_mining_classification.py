@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from typica.errors import DataError
@@ -82,7 +82,6 @@ def test_the_classifier_is_that_of_the_text():
 
 
 @given(st.floats(-5, 5), st.floats(1, 1e6), st.floats(0.1, 1e5))
-@settings(deadline=None)
 def test_probabilities_keep_the_order_and_the_sign(typicality, elements, temperature):
     low, high = binary_probability(np.array([typicality, typicality + 1]), elements, temperature)
     assert 0 <= low <= high <= 1

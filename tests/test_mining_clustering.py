@@ -36,7 +36,7 @@ def _numbered(values):
 
 
 @given(PARTITIONS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_agreement_against_sets_and_against_scikit_learn(pair):
     one, other = map(_numbered, pair)
     assert np.isclose(adjusted_rand(one, other), adjusted_rand_score(one, other))
@@ -80,7 +80,7 @@ def test_clusters_of_one_blob_are_merged_again():
 
 
 @given(st.integers(0, 1000), st.floats(min_value=0.5, max_value=0.99))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_merging_goes_as_far_as_it_should_and_no_further(seed, least):
     rng = np.random.default_rng(seed)
     points = rng.standard_normal((40, 3)) + 1

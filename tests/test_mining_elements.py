@@ -64,7 +64,7 @@ def _plain_picks(scores, sides, count):
 
 
 @given(SIZES, SIZES.map(lambda s: s[:2]), st.integers(1, 4), st.integers(0, 1000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_means_are_those_of_windows_over_the_interpolated_map(size, extra, factor, seed):
     h, w, side = size
     height, width = h * factor + extra[0], w * factor + extra[1]  # also sizes that are no multiple
@@ -78,7 +78,7 @@ def test_means_are_those_of_windows_over_the_interpolated_map(size, extra, facto
 
 
 @given(st.integers(0, 1000), st.integers(1, 5))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_reading_of_some_patches_is_the_mean_there(seed, groups):
     rng = np.random.default_rng(seed)
     maps = rng.standard_normal((groups, 5, 7)).astype(np.float32)
@@ -96,13 +96,13 @@ def test_a_reading_of_some_patches_is_the_mean_there(seed, groups):
     st.integers(1, 4),
     st.integers(1, 8),
 )  # fmt: skip
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_picks_are_those_of_the_candidate_list_ties_too(scores, side, count):
     assert best_patches([scores], [side], count) == _plain_picks([scores], [side], count)
 
 
 @given(st.integers(0, 10_000), st.integers(1, 9), st.booleans())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_picks_of_several_scales_are_those_of_the_candidate_list(seed, count, rounded):
     rng = np.random.default_rng(seed)
     sides = [2, 3, 7]
@@ -140,7 +140,7 @@ def test_sides_follow_the_paper(size, scales, sides):
 
 
 @given(st.integers(0, 1000), st.integers(1, 6))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_spreads_are_standard_deviations(seed, side):
     rng = np.random.default_rng(seed)
     pixels = rng.integers(0, 256, (9, 8, 3)).astype(np.uint8)

@@ -19,7 +19,6 @@ from typica.mining.maps import PictureMaps
 from typica.values import Box
 
 
-@settings(deadline=None)  # the first example imports scikit-learn
 @given(
     arrays.arrays(np.float32, 40, elements=st.integers(-4, 4).map(float)),
     arrays.arrays(bool, 40),

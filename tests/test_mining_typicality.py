@@ -56,7 +56,7 @@ def some_maps(index: int = 0, labels=("a", "b"), groups: int = 4, scale: float =
     low=st.floats(0, 0.5),
     width=st.floats(0.01, 0.5),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_stratified_times_fill_every_stratum_and_every_group_covers_the_range(
     parts, groups, seed, low, width
 ):

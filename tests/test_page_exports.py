@@ -96,7 +96,7 @@ def read_as(line):
     return LineReading(line.id, width, height, glyphs)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     st.lists(
         st.tuples(st.floats(-30, WIDTH + 30), st.floats(-30, HEIGHT + 30)), min_size=3, max_size=8
@@ -233,7 +233,7 @@ PLACES_OF = st.lists(
 ).map(tuple)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     st.lists(
         st.tuples(NAMES_OF, NAMES_OF, READINGS, PLACES_OF, st.none() | PLACES_OF),
@@ -275,7 +275,7 @@ PARTS = st.sampled_from(["a", "A", "a~2", "b", "a.xml", "\u00e9", "e\u0301", "x"
 PATHS = st.lists(PARTS, min_size=1, max_size=3).map("/".join)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(PATHS, max_size=8))
 def test_export_names_never_meet(names):
     found = export_names(names)

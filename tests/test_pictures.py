@@ -49,7 +49,7 @@ def test_colours_of_none_and_of_many():
     assert label_colours(1).any()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(1, 9), st.integers(1, 5), st.integers(0, 3), st.integers(0, 99))
 def test_sprite_sheet_holds_every_sprite_in_its_place(count, columns, gap, seed):
     masks = np.random.default_rng(seed).random((count, 6, 4))
@@ -119,7 +119,6 @@ def test_stack_keeps_pictures_and_fills_with_white():
         stack_pictures([np.zeros((2, 2))])
 
 
-@settings(deadline=None)
 @given(*[st.floats(-6, 16, allow_nan=False)] * 2, *[st.floats(0, 9, allow_nan=False)] * 2)
 def test_box_outline_pixel_by_pixel(left, top, width, height):
     image = np.full((9, 11), 200, dtype=np.uint8)

@@ -12,7 +12,7 @@ from typica.typewriter.placement import placement_from_raw, warp
 
 
 @given(st.integers(0, 1000), st.sampled_from([(8, 8, 16, 16), (6, 4, 6, 8), (12, 9, 12, 15)]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_warp_equals_grid_sample(seed, shape):
     height, width, rows, columns = shape
     generator = torch.Generator().manual_seed(seed)

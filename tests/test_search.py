@@ -39,7 +39,7 @@ def _all_texts(logs):
     st.integers(1, 3),
     st.floats(min_value=0.5, max_value=6),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_search_finds_the_most_probable_text_and_its_best_alignment(
     seed, positions, letters, sharpness
 ):
