@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -99,3 +100,9 @@ def test_files_that_cannot_be_used_say_why(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "FORMAT", 1)
     with pytest.raises(RunError, match="later typica"):
         read_table(path)
+
+
+def test_the_guide_tells_every_column():
+    guide = (Path(__file__).parents[1] / "docs" / "mining.md").read_text(encoding="utf-8")
+    for name, (kind, meaning) in COLUMNS.items():
+        assert f"| `{name}` | {kind} | {meaning} |" in guide
