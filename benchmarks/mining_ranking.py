@@ -20,7 +20,7 @@ is itself uncertain: `reliability` is the rank correlation of its two halves.
     independent  stratified, but every picture has noise and times of its own
     bfloat16     stratified, the UNet in bfloat16 (emulated where the hardware has none)
 
-    python benchmarks/mining_ranking.py RUN DATA [--pictures 64] [--budgets 20 50 100 200]
+    python benchmarks/mining_ranking.py RUN DATA [--pictures 64] [--budgets 20 40 100 200]
         [--reference 1000] [--repeats 3] [--ways uniform stratified ...] [--out FILE.json]
 
 Costs 2 x pictures x (reference + ways x repeats x sum of the draws) evaluations.
@@ -276,7 +276,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--model", choices=MODELS, default="finetuned")
     parser.add_argument("--pictures", type=int, default=64)
-    parser.add_argument("--budgets", type=int, nargs="+", default=[20, 50, 100, 200])
+    parser.add_argument("--budgets", type=int, nargs="+", default=[20, 40, 100, 200])
     parser.add_argument("--reference", type=int, default=1000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=WAYS)

@@ -243,6 +243,10 @@ def test_flags():
     assert flags(card) == []
     bad = replace(card, border_share=0.5, flat_share=0.9, stability=0.2, merged=3)
     assert [short for short, _ in flags(bad)] == ["edge", "flat", "unstable", "merged"]
+    at_edge = replace(card, size=100, border_share=0.6)
+    assert [short for short, _ in flags(replace(at_edge, border_expected=0.45))] == ["edge"]
+    assert flags(replace(at_edge, border_expected=0.55)) == []
+    assert flags(replace(at_edge, size=10, border_expected=0.45)) == []
 
 
 def test_numbers_and_addresses():

@@ -27,6 +27,7 @@ from ..reports.mining_values import (
 )
 from ..reports.wording import flat, hardware
 from ..values import Box, Problem
+from .artefacts import share
 from .clustering import Cluster, Clustering, read_clusters
 from .folder import MiningAbout, MiningFolder, ModelName
 from .maps import read_maps
@@ -319,10 +320,11 @@ def _result(
             thumbnail=shots[name].patches.get(box, b""),
         )
     clusters = found.clusters.typical.get(label, ())
+    expected = share(table.border, table.rows(label, "least").tolist())
     return LabelResult(
         elements,
         tuple(
-            _cluster_card(one, members)
+            _cluster_card(one, members, expected)
             for one, members in zip(clusters, selection.clusters, strict=False)
         ),
         selection.typical,
@@ -333,7 +335,7 @@ def _result(
     )
 
 
-def _cluster_card(one: Cluster, members: tuple[int, ...]) -> ClusterCard:
+def _cluster_card(one: Cluster, members: tuple[int, ...], border_expected: float) -> ClusterCard:
     return ClusterCard(
         one.rank,
         one.size,
@@ -344,6 +346,7 @@ def _cluster_card(one: Cluster, members: tuple[int, ...]) -> ClusterCard:
         one.merged,
         one.border_share,
         one.flat_share,
+        border_expected,
     )
 
 

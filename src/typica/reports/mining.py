@@ -9,6 +9,7 @@ page with thousands of elements opens at once.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -116,9 +117,17 @@ def signed(value: float | None, digits: int = 3) -> str:
 def flags(cluster: ClusterCard) -> list[tuple[str, str]]:
     r"""What a reader should beware of in a cluster: (short, in words)."""
     found = []
-    if cluster.border_share >= ARTEFACT_SHARE:
+    expected = cluster.border_expected
+    chance = 2 * math.sqrt(expected * (1 - expected) / cluster.size)
+    if cluster.border_share >= ARTEFACT_SHARE and cluster.border_share > expected + chance:
         share = percent(cluster.border_share, 0)
-        found.append(("edge", f"{share} of it touch the edge of their picture: perhaps a frame"))
+        found.append(
+            (
+                "edge",
+                f"{share} of it touch the edge of their picture, where {percent(expected, 0)} "
+                "would be expected: perhaps a frame",
+            )
+        )
     if cluster.flat_share >= ARTEFACT_SHARE:
         share = percent(cluster.flat_share, 0)
         found.append(("flat", f"{share} of it show hardly any contrast: perhaps empty ground"))

@@ -106,6 +106,8 @@ class ClusterCard:
         merged: How many clusters of k-means it was merged from.
         border_share: Share of its elements that touch the edge of their picture.
         flat_share: Share of its elements that have hardly any contrast.
+        border_expected: The share at the edge among the least typical elements of the label, which
+            is what it would be without any frame.
     """
 
     rank: int
@@ -117,6 +119,7 @@ class ClusterCard:
     merged: int = 1
     border_share: float = 0.0
     flat_share: float = 0.0
+    border_expected: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@
     const above = one.i === undefined ? document.getElementById("t-" + model + "-" + row) : null;
     const source = above ? above.src : one.i ? webp(one.i) : "";
     const image = source ? make("img", {alt: words, src: source, decoding: "async"}) : make("span", {class: "gone", role: "img", "aria-label": words + ": picture not found"});
-    return make("a", {class: "patch" + (one.edge || one.flat ? " doubtful" : ""), href: address({label, element: row, list, model}), "aria-haspopup": "dialog", title}, image);
+    return make("a", {class: "patch" + (one.flat ? " doubtful" : ""), href: address({label, element: row, list, model}), "aria-haspopup": "dialog", title}, image);
   }
 
   function strip(label, model, list, rows, words) {
