@@ -282,6 +282,7 @@ def test_a_model_with_foreign_weights_is_refused(place, tmp_path, capsys):
         ["lines", "render"],
         ["typewriter", "train"],
         ["typewriter", "eval"],
+        ["typewriter", "name"],
         ["typewriter", "decompose"],
         ["typewriter", "report"],
         ["demo"],

@@ -29,6 +29,7 @@ from .mining import (
 from .typewriter import (
     typewriter_decompose,
     typewriter_eval,
+    typewriter_name,
     typewriter_report,
     typewriter_train,
 )
@@ -66,6 +67,7 @@ _GROUPS: dict[str, tuple[str, dict[str, Callable[..., int]]]] = {
         "Learn an alphabet from text lines and read with it.",
         {
             "train": typewriter_train,
+            "name": typewriter_name,
             "eval": typewriter_eval,
             "decompose": typewriter_decompose,
             "report": typewriter_report,

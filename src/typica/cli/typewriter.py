@@ -1,4 +1,4 @@
-"""`typica typewriter ...`: train, eval, decompose, report."""
+"""`typica typewriter ...`: train, name, eval, decompose, report."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "typewriter_decompose",
     "typewriter_eval",
+    "typewriter_name",
     "typewriter_report",
     "typewriter_train",
 ]
@@ -126,6 +127,47 @@ def _run_reading(run: Path, data: DataOptions) -> ReadingOptions:
     return replace(options, text=text)
 
 
+def typewriter_name(
+    run: Positional[Path],
+    data: Positional[Path],
+    /,
+    reading: DataArgument = READ_AS_IS,
+    split: Literal["train", "val", "test", "all"] = "train",
+    lines: int | None = None,
+    method: Literal["em", "soft-edit", "counts"] = "em",
+    n_grams: int = 3,
+    clean_up: Literal["none", "deletions", "names"] = "names",
+    check: int = 200,
+    device: str = "auto",
+    json: Annotated[bool, arg(name="json")] = False,
+) -> int:
+    """Name the sprites of a run that learned without texts, from a few transcribed lines.
+
+    Args:
+        run: Run folder.
+        data: Folder of lines, or one file of it.
+        reading: How the data is read; the text options are always those of the run.
+        split: Which transcribed lines.
+        lines: How many of them, evenly spread; all if not given.
+        method: em sums over all alignments, soft-edit is the paper's, counts the baseline.
+        n_grams: Up to so many sprites in a row can get a name together (1 to 3).
+        clean_up: What is tried on the error rate afterwards; deletions is the paper's.
+        check: How many other transcribed lines to read with the names.
+        device: auto, cpu, cuda, ...
+        json: Print one JSON object instead of text.
+    """
+    from ..typewriter.name_run import name_sprites
+    from ..typewriter.naming import NamingOptions
+
+    options = NamingOptions(method, n_grams, clean_up)
+    collection = read_collection(data, _run_reading(run, reading))
+    result = name_sprites(
+        run, collection, options, split=split, lines=lines, check=check, device=device
+    )
+    print(as_json(result.as_dict()) if json else "\n".join(result.summary()))
+    return 0
+
+
 def typewriter_eval(
     run: Positional[Path],
     data: Positional[Path],
@@ -153,7 +195,8 @@ def typewriter_eval(
     if evaluation is None:
         print(
             "nothing to compare with: no line has a transcription, or the typewriter was trained "
-            "without any. The readings are in the run folder.",
+            "without any (`typica typewriter name` gives its sprites names). The readings are in "
+            "the run folder.",
             file=sys.stderr,
         )
         return 1

@@ -29,7 +29,7 @@ from .pictures import write_png
 from .reading import LineReading, PlacedGlyph
 from .storage import TypewriterAbout, load_typewriter
 
-__all__ = ["assess", "evaluate_run", "reading_from_dict", "reading_to_dict"]
+__all__ = ["assess", "evaluate_run", "reading_from_dict", "reading_to_dict", "spread"]
 
 _SAMPLES, _WORST = 12, 10
 
@@ -41,39 +41,48 @@ def reading_to_dict(reading: LineReading) -> dict[str, Any]:
         "width": reading.width,
         "height": reading.height,
         "reconstruction": reading.reconstruction,
-        "glyphs": [
-            {
-                "symbol": g.symbol,
-                "sprite": g.sprite,
-                "box": [round(v, 2) for v in (g.box.left, g.box.top, g.box.right, g.box.bottom)],
-                "confidence": round(g.confidence, 5),
-                "scale": round(g.scale, 4),
-                "colour": [round(v, 4) for v in g.colour],
-                "space_before": g.space_before,
-                "placements": g.placements,
-            }
-            for g in reading.glyphs
-        ],
+        "glyphs": [_glyph_to_dict(glyph) for glyph in reading.glyphs],
+        "unread": [_glyph_to_dict(glyph) for glyph in reading.unread],
+    }
+
+
+def _glyph_to_dict(g: PlacedGlyph) -> dict[str, Any]:
+    return {
+        "symbol": g.symbol,
+        "sprite": g.sprite,
+        "box": [round(v, 2) for v in (g.box.left, g.box.top, g.box.right, g.box.bottom)],
+        "confidence": round(g.confidence, 5),
+        "scale": round(g.scale, 4),
+        "colour": [round(v, 4) for v in g.colour],
+        "space_before": g.space_before,
+        "placements": g.placements,
+        "also": list(g.also),
     }
 
 
 def reading_from_dict(values: dict[str, Any]) -> LineReading:
     """The inverse of `reading_to_dict`, up to its rounding."""
-    glyphs = tuple(
-        PlacedGlyph(
-            g["symbol"],
-            g["sprite"],
-            Box(*g["box"]),
-            g["confidence"],
-            g["scale"],
-            (g["colour"][0], g["colour"][1], g["colour"][2]),
-            g["space_before"],
-            g["placements"],
-        )
-        for g in values["glyphs"]
-    )
     return LineReading(
-        values["line"], values["width"], values["height"], glyphs, values["reconstruction"]
+        values["line"],
+        values["width"],
+        values["height"],
+        tuple(_glyph_from_dict(glyph) for glyph in values["glyphs"]),
+        values["reconstruction"],
+        tuple(_glyph_from_dict(glyph) for glyph in values.get("unread", ())),
+    )
+
+
+def _glyph_from_dict(g: dict[str, Any]) -> PlacedGlyph:
+    return PlacedGlyph(
+        g["symbol"],
+        g["sprite"],
+        Box(*g["box"]),
+        g["confidence"],
+        g["scale"],
+        (g["colour"][0], g["colour"][1], g["colour"][2]),
+        g["space_before"],
+        g["placements"],
+        tuple(g.get("also", ())),
     )
 
 
@@ -97,7 +106,7 @@ def evaluate_run(
 
     Returns:
         The evaluation; None if no line has a transcription, or the typewriter was trained
-        without any (the readings are kept all the same).
+        without any and its sprites have no names yet (the readings are kept all the same).
 
     Raises:
         RunError: If the run folder cannot be used.
@@ -135,7 +144,7 @@ def assess(
     Arguments and result as for `evaluate_run`.
     """
     order = {line.id: number for number, line in enumerate(cache.collection)}
-    kept = _spread(len(order), _SAMPLES)
+    kept = spread(len(order), _SAMPLES)
     sampled: dict[str, DecomposedLine] = {}
     poorest: list[tuple[float, DecomposedLine]] = []
     found: list[LineReading] = []
@@ -144,31 +153,32 @@ def assess(
         if order[one.line.id] in kept:
             sampled[one.line.id] = one
         # pictures of the poorest lines are kept while reading: nothing is read twice
-        poorest.append((_badness(one, bool(about.symbols)), one))
+        poorest.append((_badness(one, about.reads_text), one))
         poorest = sorted(poorest, key=lambda pair: -pair[0])[:_WORST]
     found.sort(key=lambda reading: order[reading.line])
     lines = cache.collection.lines
     evaluation = (
         evaluate_readings(lines, found, split)
-        if about.symbols and any(line.letters for line in lines)
+        if about.reads_text and any(line.letters for line in lines)
         else None
     )
     worst = {one.line.id: one for _, one in poorest}
     folder = run.folder / "evaluation" / split
-    _write(folder, evaluation, cache.collection, found, sampled, worst)
+    names = None if about.naming is None else about.naming.digest
+    _write(folder, evaluation, cache.collection, found, sampled, worst, names)
     return evaluation
 
 
-def _spread(count: int, wanted: int) -> set[int]:
+def spread(count: int, wanted: int) -> set[int]:
     """Indices of at most `wanted` of `count` things, evenly spread."""
     return set(np.linspace(0, count - 1, min(wanted, count)).round().astype(int).tolist())
 
 
-def _badness(one: DecomposedLine, supervised: bool) -> float:
+def _badness(one: DecomposedLine, comparable: bool) -> float:
     """How badly a line was read: its error rate, or its reconstruction error without a text."""
     from rapidfuzz.distance import Levenshtein
 
-    if not supervised or one.line.symbols is None:
+    if not comparable or one.line.symbols is None:
         return one.reading.reconstruction or 0.0
     truth = one.line.letters
     edits = Levenshtein.distance(truth, one.reading.letters)
@@ -183,6 +193,7 @@ def _write(
     found: Sequence[LineReading],
     sampled: dict[str, DecomposedLine],
     worst: dict[str, DecomposedLine],
+    naming: str | None,
 ) -> None:
     """Write readings, pictures and numbers; the numbers come last and mark it as whole."""
     (folder / "evaluation.json").unlink(missing_ok=True)
@@ -207,5 +218,6 @@ def _write(
         "pictures": names,
         "samples": list(sampled),
         "worst": list(worst),
+        "naming": naming,
     }
     write_json(folder / "evaluation.json", summary)

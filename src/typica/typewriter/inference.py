@@ -19,6 +19,7 @@ from .ink import ink_boxes
 from .loading import LineLoader
 from .losses import reconstruction_loss
 from .model import Typewriter
+from .named_reading import named_reading
 from .pictures import label_colours
 from .reading import LineReading
 from .storage import TypewriterAbout
@@ -67,7 +68,7 @@ def decompose(
 
     Arguments:
         model: In evaluation mode.
-        about: Its description, for paper colour and word spaces.
+        about: Its description, for paper colour, word spaces and the names of its sprites.
         cache: The lines at the model's height.
         batch_size: Lines at a time.
         progress: Show a progress bar on standard error.
@@ -81,6 +82,8 @@ def decompose(
     loader = LineLoader(cache, everything, about.symbols, model.step, about.paper)
     boxes = ink_boxes(model.sprites().cpu().numpy())
     palette = torch.from_numpy(label_colours(len(boxes))).to(device).float() / 255
+    naming = about.naming
+    gap = about.space_gap if naming is None else naming.space_gap
     bar = tqdm(total=len(cache), unit="line", disable=not progress, desc="reading")
     for chosen in loader.in_order(batch_size):
         batch = loader.batch(chosen).to(device)
@@ -99,9 +102,10 @@ def decompose(
         painted = _bytes(model.segmentation(taken, palette))
         for row, (line, reading) in enumerate(zip(lines, read, strict=True)):
             width = int(batch.widths[row])
+            named = reading if naming is None else named_reading(reading, naming.naming)
             yield DecomposedLine(
                 line,
-                apply_spaces(reading, about.space_gap),
+                apply_spaces(named, gap),
                 np.asarray(cache[chosen[row]]),
                 pictures[row, :, :width],
                 painted[row, :, :width],

@@ -26,7 +26,9 @@ class PlacedGlyph:
         colour: Mean red, green, blue, each between 0 and 1.
         space_before: True if a word space separates it from the glyph before it.
         placements: How many sprites were drawn for it: 1, or more if the decoding merged
-            repeats of one sprite that stand side by side.
+            repeats of one sprite that stand side by side, or if a naming joined several; 0 if
+            the sprite was counted with the glyph before, which shares it.
+        also: The other sprites that were drawn for it, if a naming joined several.
     """
 
     symbol: str
@@ -37,6 +39,7 @@ class PlacedGlyph:
     colour: tuple[float, float, float]
     space_before: bool = False
     placements: int = 1
+    also: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class LineReading:
         glyphs: The placed glyphs in reading order.
         reconstruction: Mean squared error per pixel and channel, images in [0, 1]; None if it
             was not computed.
+        unread: Glyphs that were placed but stand for nothing, where a naming says so.
     """
 
     line: str
@@ -57,6 +61,7 @@ class LineReading:
     height: int
     glyphs: tuple[PlacedGlyph, ...]
     reconstruction: float | None = None
+    unread: tuple[PlacedGlyph, ...] = ()
 
     @property
     def letters(self) -> tuple[str, ...]:

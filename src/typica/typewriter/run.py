@@ -26,6 +26,7 @@ from .exports import (
     readings_to_tsv,
 )
 from .inference import decompose, learned_space_gap
+from .naming_file import discard_stale_naming
 from .page_reading import page_readings
 from .pictures import sprite_sheet, write_png
 from .reading import LineReading
@@ -90,6 +91,7 @@ def train_and_report(
         return RunResult(training, None, None)
     device = choose_device(options.get("device", "auto"))
     run = Run(Path(out))
+    discard_stale_naming(run.folder, load_tensors(run.model)[0])
     model, about = load_typewriter(run.folder, device)
     with LineCache(collection, model.config.height, options.get("cache_folder")) as cache:
         gap = learned_space_gap(model, about, cache)

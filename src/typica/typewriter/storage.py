@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from ..runs import Run, load_tensors, save_tensors
 from .config import TypewriterConfig
 from .loading import Colour
 from .model import Typewriter
+from .naming_file import KeptNaming, read_naming
 from .presets import config_from_dict
 
 __all__ = ["TypewriterAbout", "build", "load_typewriter", "save_typewriter"]
@@ -33,6 +34,8 @@ class TypewriterAbout:
         space_gap: White between two glyphs, in line heights, from which on it is a word space;
             None if the training text had none.
         training: How it was trained, for the record: data, steps, minutes, hardware, version.
+        naming: The names that the sprites of an unsupervised typewriter got afterwards, if any;
+            kept in a file of its own.
     """
 
     config: TypewriterConfig
@@ -43,6 +46,12 @@ class TypewriterAbout:
     counts: dict[str, int]
     space_gap: float | None
     training: dict[str, Any]
+    naming: KeptNaming | None = None
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether what it reads can be laid beside a transcription."""
+        return bool(self.symbols) or self.naming is not None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -94,16 +103,22 @@ def save_typewriter(path: Path, weights: dict[str, Tensor], about: TypewriterAbo
 
 
 def load_typewriter(
-    run: Path | str, device: torch.device | str = "cpu"
+    run: Path | str, device: torch.device | str = "cpu", named: bool = True
 ) -> tuple[Typewriter, TypewriterAbout]:
     """The trained typewriter of a run folder (or a weights file), in evaluation mode.
 
+    Arguments:
+        run: The folder, or the file.
+        device: Where it is to work.
+        named: Also read the names that a run folder keeps for the sprites of an unsupervised
+            typewriter.
+
     Raises:
-        RunError: If it is missing, damaged, or of another kind.
+        RunError: If it is missing, damaged, or of another kind, or its names are of no use.
     """
-    path = Path(run)
+    path, folder = Path(run), None
     if path.is_dir():
-        path = Run(path).model
+        folder, path = path, Run(path).model
     tensors, values = load_tensors(path)
     try:
         about = TypewriterAbout.from_dict(values)
@@ -116,4 +131,6 @@ def load_typewriter(
             f"{path}: the weights do not fit their own description ({error}). The file is "
             "damaged or from another version; train again."
         ) from error
+    if named and folder is not None and not about.symbols:
+        about = replace(about, naming=read_naming(folder, tensors, len(model.sprites.codes)))
     return model.to(device).eval(), about

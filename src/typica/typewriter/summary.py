@@ -30,8 +30,10 @@ from ..reports.wording import flat, hardware
 from ..runs import Run
 from .assessment import reading_from_dict
 from .edits import edit_operations
+from .naming import Naming
+from .naming_file import KeptNaming
 from .reading import LineReading, PlacedGlyph
-from .storage import load_typewriter
+from .storage import TypewriterAbout, load_typewriter
 
 __all__ = ["write_report"]
 
@@ -54,7 +56,8 @@ def write_report(run: Path | str, split: str | None = None) -> Path:
     summary = _json(chosen / "evaluation.json")
     truths, found = _readings(chosen / "readings.jsonl")
     model, about = load_typewriter(folder.folder)
-    if not about.symbols:  # numbered sprites cannot be compared with a transcription
+    _require_same_names(chosen, summary, about.naming)
+    if not about.reads_text:  # numbered sprites cannot be compared with a transcription
         truths = dict.fromkeys(truths)
     masks = model.sprites().detach().numpy()
     training = about.training
@@ -65,10 +68,8 @@ def write_report(run: Path | str, split: str | None = None) -> Path:
     shown = {card.id for card in worst}
     report = TypewriterReport(
         title=str(training.get("data", folder.folder.name)),
-        sprites=tuple(
-            _sprite_cards(about.symbols, masks, about.counts, truths, found, about.config)
-        ),
-        description=_description(training.get("train_lines", "?"), summary),
+        sprites=tuple(_sprite_cards(about, masks, truths, found)),
+        description=_description(training.get("train_lines", "?"), summary, about.naming),
         supervised=bool(about.symbols),
         split=str(summary["split"]),
         line_count=int(summary["lines"]),
@@ -105,14 +106,29 @@ def write_report(run: Path | str, split: str | None = None) -> Path:
     return write_typewriter_report(report, folder.folder / "report" / "index.html")
 
 
-def _description(train_lines: object, summary: dict[str, Any]) -> str:
+def _require_same_names(folder: Path, summary: dict[str, Any], naming: KeptNaming | None) -> None:
+    """Refuse an evaluation that was read with other names than the run has now."""
+    if summary.get("naming") != (None if naming is None else naming.digest):
+        raise RunError(
+            f"{folder}: made before the sprites got the names that they have now. Run "
+            f"`typica typewriter eval --split {folder.name}` again."
+        )
+
+
+def _description(train_lines: object, summary: dict[str, Any], naming: KeptNaming | None) -> str:
     """What it was learned from and judged on, in a sentence."""
     judged = {
         "test": "others that it never saw",
         "val": "others, which were only used to choose the best weights",
         "train": "of them",
     }.get(str(summary["split"]), "lines of all splits, these included")
-    return f"Learned from {train_lines} lines, judged on {summary['lines']} {judged}."
+    named = ""
+    if naming is not None:
+        named = (
+            f" Its sprites were named afterwards from {len(naming.lines)} transcribed lines of "
+            f"{naming.data}, {naming.split}."
+        )
+    return f"Learned from {train_lines} lines, judged on {summary['lines']} {judged}.{named}"
 
 
 def _evaluation(run: Run, split: str | None) -> Path:
@@ -205,42 +221,54 @@ def _picture(path: Path) -> NDArray[np.uint8]:
 
 
 def _sprite_cards(
-    symbols: tuple[str, ...],
+    about: TypewriterAbout,
     masks: NDArray[np.float32],
-    counts: dict[str, int],
     truths: dict[str, list[str] | None],
     found: dict[str, LineReading],
-    config: Any,
 ) -> Iterator[SpriteCard]:
     placed: dict[int, list[PlacedGlyph]] = defaultdict(list)
     wrong: dict[str, int] = defaultdict(int)
     total: dict[str, int] = defaultdict(int)
     for name, reading in found.items():
-        for glyph in reading.glyphs:
-            placed[glyph.sprite].append(glyph)
+        for glyph in (*reading.glyphs, *reading.unread):
+            for sprite in {glyph.sprite, *glyph.also} if glyph.placements else ():
+                placed[sprite].append(glyph)
         truth = truths[name]
         if truth is not None:
             for expected, read in edit_operations(_letters(truth), reading.letters):
                 if expected is not None:
                     total[expected] += 1
                     wrong[expected] += expected != read
-    allographs = config.sprites.allographs
+    allographs = about.config.sprites.allographs
+    naming = None if about.naming is None else about.naming.naming
     for number, mask in enumerate(masks):
-        symbol = symbols[number // allographs] if symbols else ""
+        symbol = about.symbols[number // allographs] if about.symbols else ""
+        notes = [f"variant {number % allographs + 1}"] if allographs > 1 else []
+        if naming is not None:
+            symbol = "".join(naming.names[number])
+            notes += _joint_names(naming, number)
         glyphs = placed[number]
         colour = np.mean([g.colour for g in glyphs], axis=0) if glyphs else np.zeros(3)
         yield SpriteCard(
             symbol=symbol,
             image=mask,
             colour=(float(colour[0]), float(colour[1]), float(colour[2])),
-            train_count=counts.get(symbol) if symbols else None,
+            train_count=about.counts.get(symbol) if about.symbols else None,
             placed_count=len(glyphs),
             confidence=float(np.mean([g.confidence for g in glyphs])) if glyphs else None,
             cer=wrong[symbol] / total[symbol] if total[symbol] else None,
             scale=float(np.mean([g.scale for g in glyphs])) if glyphs else None,
-            note=f"variant {number % allographs + 1}" if allographs > 1 else "",
+            note="; ".join(notes),
             sprite=number,
         )
+
+
+def _joint_names(naming: Naming, sprite: int) -> Iterator[str]:
+    """What a sprite stands for together with its neighbours."""
+    for run, name in naming.grams:
+        if sprite in run:
+            numbers = " + ".join(str(k + 1) for k in run)
+            yield f"nos. {numbers} together: {''.join(name) or 'nothing'}"
 
 
 def _curves(rows: list[dict[str, Any]]) -> Iterator[Curve]:
