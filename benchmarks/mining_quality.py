@@ -36,6 +36,7 @@ PAPER_BLUR = 1 / 16  # 32 pixels at 512
 READINGS: tuple[tuple[str, Reading, float], ...] = (
     ("typicality", "typicality", 0.0),
     ("blurred", "typicality", PAPER_BLUR),
+    ("influence", "influence", 0.0),
     ("loss alone", "null", 0.0),
     ("centre", "centre", 0.0),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -176,6 +177,16 @@ def test_localisation_finds_what_was_planted_and_nothing_else() -> None:
     assert found.as_dict()["overall"]["precision"]["mean"] == pytest.approx(
         found.overall.precision.mean, abs=1e-5
     )
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_influence_finds_what_speaks_for_the_label_or_against_it(sign: int) -> None:
+    pictures = collection(*(f"{label}/{i}.png" for label in "ab" for i in range(6)))
+    boxes = {(p.id, p.label): (Box(0, 0, 32, 32),) for p in pictures}
+    maps = [replace(one, typicality=sign * one.typicality) for one in planted(pictures, True)]
+    signed = localise(maps, pictures, boxes).overall.precision.mean
+    assert signed > 0.97 if sign > 0 else signed < 0.25
+    assert localise(maps, pictures, boxes, reading="influence").overall.precision.mean > 0.95
 
 
 def test_boxes_of_nothing_here_are_an_error() -> None:

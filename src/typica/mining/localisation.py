@@ -35,9 +35,12 @@ __all__ = [
     "pixel_map",
 ]
 
-Reading = Literal["typicality", "null", "centre"]
-"""What is compared with the boxes: typicality, or what it must beat: the loss without a label
-(what is hard to denoise at all), or nearness to the centre (where annotators' boxes lie)."""
+Reading = Literal["typicality", "influence", "null", "centre"]
+"""What is compared with the boxes: typicality; how much the label matters at a place, for or
+against it (T's distance from its median in the picture: a model that knows the label may expect
+the plain ground, and so be surprised by what the label is named for); or what they must beat: the
+loss without a label (what is hard to denoise at all), or nearness to the centre (where annotators'
+boxes lie)."""
 
 _POOLED = 65_536  # pixels of one picture in the pooled measure, at most about this many
 
@@ -283,6 +286,8 @@ def _scores(
         down, across = (np.square((np.arange(side) + 0.5) / side - 0.5) for side in (height, width))
         return -(down[:, None] + across).astype(np.float32)
     values = one.null if reading == "null" else one.of(picture.label).typicality[0]
+    if reading == "influence":
+        values = np.abs(values - np.median(values))
     return pixel_map(values, width, height, blur)
 
 
