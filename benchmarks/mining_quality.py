@@ -30,6 +30,7 @@ from typica.mining.independent import AgreementOptions, label_agreement
 from typica.mining.localisation import Localisation, Reading, localise
 from typica.mining.maps import read_maps
 from typica.mining.opening import open_run
+from typica.mining.record import minutes
 from typica.mining.table import read_table
 
 PAPER_BLUR = 1 / 16  # 32 pixels at 512
@@ -84,11 +85,11 @@ def agreement(
 
 def training(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Steps, minutes and the last loss on pictures held out, from the log of a run."""
+    spent = minutes({}, rows)
     found = {"steps": max((row["step"] for row in rows), default=0)}
-    seconds = max((row.get("seconds", 0.0) for row in rows), default=0.0)
     held_out = [row["held_out_loss"] for row in rows if row.get("held_out_loss") is not None]
     return found | {
-        "minutes": round(seconds / 60, 2),
+        "minutes": None if spent is None else round(spent, 2),
         "held_out_loss": held_out[-1] if held_out else None,
     }
 

@@ -32,6 +32,8 @@ def _untuned_process() -> Iterator[None]:
     Models as small as those of the tests are slower on two threads, far slower when the cores are
     busy; hypothesis needs denormal numbers.
     """
+    torch.set_num_threads(1)  # also before: a fixture of the whole module may have trained
+    torch.set_flush_denormal(False)
     yield
     torch.set_num_threads(1)
     torch.set_flush_denormal(False)

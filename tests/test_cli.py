@@ -20,14 +20,6 @@ from .helpers import TINY, WORDS, pillow_font
 _QUICK = [*TINY, "training.steps=12", "training.evaluations=1"]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A folder with a text, its rendering, and a run, all made by the command line."""

@@ -124,3 +124,12 @@ def test_a_saved_data_set_names_files_in_its_folder_only(tmp_path, name):
     state.write_text(json.dumps(values))
     with pytest.raises(DataError, match="outside of its folder"):
         read_pictures(tmp_path / "saved", PictureOptions(cache=tmp_path / "cache"))
+
+
+def test_a_saved_data_set_names_its_splits_in_its_folder_only(tmp_path):
+    whole = datasets.DatasetDict({"train": _made([1], [0])})
+    whole.save_to_disk(tmp_path / "saved")
+    shutil.copytree(tmp_path / "saved" / "train", tmp_path / "outside")
+    (tmp_path / "saved" / "dataset_dict.json").write_text(json.dumps({"splits": ["../outside"]}))
+    with pytest.raises(DataError, match="outside of its folder"):
+        read_pictures(tmp_path / "saved", PictureOptions(cache=tmp_path / "cache"))

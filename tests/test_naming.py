@@ -30,14 +30,6 @@ ROWS = st.lists(
 )
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def _plain_distance(costs, row, text):
     table = [[float(i + j) for j in range(len(text) + 1)] for i in range(len(row) + 1)]
     for i, sprite in enumerate(row, 1):

@@ -7,7 +7,6 @@ import shutil
 from dataclasses import replace
 
 import pytest
-import torch
 
 from typica.cli import main
 from typica.errors import RunError
@@ -26,14 +25,6 @@ from typica.typewriter.run import train_and_report
 from typica.typewriter.storage import load_typewriter, save_typewriter
 
 from .helpers import never_blank, tiny_config, tiny_lines
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

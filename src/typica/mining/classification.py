@@ -26,7 +26,7 @@ from scipy.special import expit, log_softmax, softmax
 
 from ..errors import DataError
 from .maps import PictureMaps
-from .typicality import Estimate, image_typicality, region_typicality, standard_error
+from .typicality import Typicality, image_typicality, region_typicality, standard_error
 
 __all__ = [
     "Classification",
@@ -147,7 +147,7 @@ class Classification:
     truth: NDArray[np.int64]
     typicality: NDArray[np.float32]
     elements: Floats
-    margin: Estimate
+    margin: Typicality
 
     @property
     def decisions(self) -> NDArray[np.int64]:
@@ -271,5 +271,5 @@ def classify(maps: Iterable[PictureMaps], truth: Mapping[str, str]) -> Classific
         np.asarray(columns, np.int64),
         np.stack(readings),
         np.asarray(elements, np.float64),
-        Estimate(margin, error),
+        Typicality(margin, error),
     )

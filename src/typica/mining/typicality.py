@@ -23,7 +23,7 @@ from torch import Tensor
 from .maps import PictureMaps
 
 __all__ = [
-    "Estimate",
+    "Typicality",
     "image_typicality",
     "loss_map",
     "pixel_typicality",
@@ -36,7 +36,7 @@ __all__ = [
 Floats = NDArray[np.float32]
 
 
-class Estimate(NamedTuple):
+class Typicality(NamedTuple):
     """Typicality and its standard error, arrays of one shape with one row per label."""
 
     value: Floats
@@ -97,15 +97,15 @@ def upsample(maps: Floats, height: int, width: int) -> Floats:
     return pixels.reshape(*maps.shape[:-2], height, width).numpy()
 
 
-def image_typicality(maps: PictureMaps) -> Estimate:
+def image_typicality(maps: PictureMaps) -> Typicality:
     """T(x|c) of whole pictures (eq. 4.9), `(K,)`: the mean over all cells."""
-    return Estimate(
+    return Typicality(
         maps.typicality.mean((-2, -1), dtype=np.float64).astype(np.float32),
         standard_error(maps.groups.mean((-2, -1), dtype=np.float64)),
     )
 
 
-def region_typicality(maps: PictureMaps, mask: NDArray[np.generic]) -> Estimate:
+def region_typicality(maps: PictureMaps, mask: NDArray[np.generic]) -> Typicality:
     """T of a region (eqs. 4.10 and 4.11), `(K,)`: the mean over the region.
 
     Arguments:
@@ -129,12 +129,12 @@ def region_typicality(maps: PictureMaps, mask: NDArray[np.generic]) -> Estimate:
         return found
 
     value = read(maps.typicality).astype(np.float32)
-    return Estimate(value, standard_error(read(maps.groups)))
+    return Typicality(value, standard_error(read(maps.groups)))
 
 
-def pixel_typicality(maps: PictureMaps, height: int, width: int) -> Estimate:
+def pixel_typicality(maps: PictureMaps, height: int, width: int) -> Typicality:
     """T of every pixel at the working size, `(K, H, W)`: the map, bilinearly interpolated."""
     error = np.stack(  # label by label: the groups at full size are the largest thing here
         [standard_error(upsample(groups, height, width), 0) for groups in maps.groups]
     )
-    return Estimate(upsample(maps.typicality, height, width), error)
+    return Typicality(upsample(maps.typicality, height, width), error)

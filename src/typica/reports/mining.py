@@ -114,18 +114,22 @@ def signed(value: float | None, digits: int = 3) -> str:
     return ("−" if value < 0 else "+" if value > 0 else "") + text
 
 
+def most_expected(cluster: ClusterCard) -> float:
+    r"""The largest share at the edge that is still no wonder: two standard errors of a share."""
+    expected = cluster.border_expected
+    return expected + 2 * math.sqrt(expected * (1 - expected) / cluster.size)
+
+
 def flags(cluster: ClusterCard) -> list[tuple[str, str]]:
     r"""What a reader should beware of in a cluster: (short, in words)."""
     found = []
-    expected = cluster.border_expected
-    chance = 2 * math.sqrt(expected * (1 - expected) / cluster.size)
-    if cluster.border_share >= ARTEFACT_SHARE and cluster.border_share > expected + chance:
-        share = percent(cluster.border_share, 0)
+    if cluster.border_share >= ARTEFACT_SHARE and cluster.border_share > most_expected(cluster):
+        share, expected = percent(cluster.border_share, 0), percent(cluster.border_expected, 0)
         found.append(
             (
                 "edge",
-                f"{share} of it touch the edge of their picture, where {percent(expected, 0)} "
-                "would be expected: perhaps a frame",
+                f"{share} of it touch the edge of their picture, where {expected} would be "
+                "expected: perhaps a frame",
             )
         )
     if cluster.flat_share >= ARTEFACT_SHARE:

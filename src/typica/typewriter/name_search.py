@@ -12,12 +12,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rapidfuzz.distance import Levenshtein
 
-__all__ = ["NameSearch", "cut", "starts_of"]
+__all__ = ["MOST_SPRITES", "NameSearch", "cut", "starts_of"]
 
 Run = tuple[int, ...]
+"""Sprites in a row, one or more."""
 Letters = tuple[int, ...]
+"""What a run stands for."""
 
-_VARIANTS, _MOST_LETTERS, _SWEEPS, _LEAST = 3, 3, 4, 2
+MOST_SPRITES = 3
+"""How many sprites in a row can have a name of their own."""
+_MOST_LETTERS = 3
+"""How many letters a run can stand for."""
+_TRIED = 3
+"""How many of the names that lie under a run are tried, the most frequent first."""
+_SWEEPS = 4
+"""Passes over all rules at most; fewer if one changes nothing."""
+_LEAST = 2
+"""A run that occurs less often than this gets no name of its own."""
 
 
 def starts_of(runs: Iterable[Run]) -> dict[int, list[Run]]:
@@ -73,7 +84,7 @@ class NameSearch:
         self._where: dict[Run, set[int]] = defaultdict(set)
         self._count: Counter[Run] = Counter()
         for line, row in enumerate(sprites):
-            for size in (1, 2, 3):
+            for size in range(1, MOST_SPRITES + 1):
                 for start in range(len(row) - size + 1):
                     self._where[row[start : start + size]].add(line)
                     self._count[row[start : start + size]] += 1
@@ -205,7 +216,7 @@ class NameSearch:
                         if len(letters) <= _MOST_LETTERS:
                             seen[row[start : start + size]][letters] += 1
         return {
-            run: [one for one, _ in sorted(some.items(), key=lambda c: (-c[1], c[0]))[:_VARIANTS]]
+            run: [one for one, _ in sorted(some.items(), key=lambda c: (-c[1], c[0]))[:_TRIED]]
             for run, some in seen.items()
         }
 

@@ -17,15 +17,12 @@ from ..configs import require
 from ..errors import DataError
 from .assignment import em_letters, overlap_letters, soft_edit_letters
 from .edits import ErrorRate, character_error_rate, edit_operations
-from .name_search import NameSearch, cut, starts_of
+from .name_search import MOST_SPRITES, NameSearch, cut, starts_of
 
-__all__ = ["MOST_SPRITES", "Gram", "Naming", "NamingOptions", "find_naming", "naming_error"]
+__all__ = ["Gram", "Naming", "NamingOptions", "find_naming", "naming_error"]
 
 Gram = tuple[tuple[int, ...], tuple[str, ...]]
 """Sprites in a row, and what they stand for together."""
-
-MOST_SPRITES = 3
-"""How many sprites in a row can have a name of their own."""
 
 
 @dataclass(frozen=True)

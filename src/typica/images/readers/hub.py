@@ -142,21 +142,25 @@ def _check_format(path: str, builder: Any) -> None:
 def _check_saved(folder: Path) -> None:
     """Refuse a saved data set whose own list of files leads out of its folder."""
     parts = [folder]
-    names: list[Any] = []
-    if (folder / _MARKS[0]).is_file():
-        names += json.loads((folder / _MARKS[0]).read_text(encoding="utf-8"))["splits"]
-        parts = [folder / str(name) for name in names]
+    splits, state = _MARKS
+    if (folder / splits).is_file():
+        names = json.loads((folder / splits).read_text(encoding="utf-8"))["splits"]
+        parts = [folder / _plain_name(folder, name) for name in names]
     for part in parts:
-        if (part / _MARKS[1]).is_file():
-            state = json.loads((part / _MARKS[1]).read_text(encoding="utf-8"))
-            names += [one["filename"] for one in state["_data_files"]]
-    for name in names:
-        if not isinstance(name, str) or name in {"", ".", ".."} or not name.isprintable():
-            raise ValueError(f"names a file {name!r}")
-        if "/" in name or "\\" in name:
-            raise DataError(
-                f"{folder}: names a file outside of its folder ({name}). Save the data set again."
-            )
+        if (part / state).is_file():
+            values = json.loads((part / state).read_text(encoding="utf-8"))
+            for one in values["_data_files"]:
+                _plain_name(folder, one["filename"])
+
+
+def _plain_name(folder: Path, name: Any) -> str:
+    if not isinstance(name, str) or name in {"", ".", ".."} or not name.isprintable():
+        raise ValueError(f"names a file {name!r}")
+    if "/" in name or "\\" in name:
+        raise DataError(
+            f"{folder}: names a file outside of its folder ({name}). Save the data set again."
+        )
+    return name
 
 
 def _rows(
