@@ -16,6 +16,9 @@ import tyro
 
 from .. import __version__
 from ..errors import TypicaError
+from .baseline import baseline_recogniser
+from .baseline_matcher import baseline_matcher
+from .baseline_sprites import baseline_dti_sprites, baseline_marionette
 from .images import images_check
 from .lines import lines_check, lines_render
 from .mining import (
@@ -71,6 +74,15 @@ _GROUPS: dict[str, tuple[str, dict[str, Callable[..., int]]]] = {
             "eval": typewriter_eval,
             "decompose": typewriter_decompose,
             "report": typewriter_report,
+        },
+    ),
+    "baseline": (
+        "The systems that the typewriter is compared with, on the same lines.",
+        {
+            "recogniser": baseline_recogniser,
+            "dti-sprites": baseline_dti_sprites,
+            "marionette": baseline_marionette,
+            "matcher": baseline_matcher,
         },
     ),
     "images": (

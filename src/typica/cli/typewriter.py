@@ -25,7 +25,14 @@ __all__ = [
     "typewriter_train",
 ]
 
-_Preset = Literal["default", "paper-google", "paper-copiale", "paper-fontenay"]
+_Preset = Literal[
+    "default",
+    "paper-google",
+    "paper-copiale",
+    "paper-fontenay",
+    "paper-google-unsupervised",
+    "paper-copiale-unsupervised",
+]
 
 
 def _cache(out: Path) -> Path:
@@ -41,6 +48,7 @@ def typewriter_train(
     preset: _Preset = "default",
     config: Path | None = None,
     set: Annotated[tuple[tuple[str, ...], ...], arg(name="set"), UseAppendAction] = (),
+    unsupervised: bool = False,
     max_minutes: float | None = None,
     device: str = "auto",
     resume: bool = False,
@@ -56,6 +64,8 @@ def typewriter_train(
         preset: Configuration to start from: our default, or the paper's.
         config: JSON file with a configuration (as in a run's config.json) instead of a preset.
         set: Options to change, such as training.steps=500 loss.alignment=ctc.
+        unsupervised: Learn without transcriptions, even where there are some; `typica typewriter
+            name` then names the sprites from a few transcribed lines.
         max_minutes: Fit the number of steps to this time.
         device: auto, cpu, cuda, ...
         resume: Go on with the run in --out.
@@ -63,6 +73,8 @@ def typewriter_train(
         print_config: Print the resolved configuration and stop.
     """
     changes = tuple(change for group in set for change in group)
+    if unsupervised:
+        changes += ("training.unsupervised=true",)
     resolved = _configuration(preset, config, changes)
     if print_config:
         print(as_json(resolved.as_dict()))

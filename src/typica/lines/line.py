@@ -6,6 +6,8 @@ an image is read when it is needed (`typica.lines.images`).
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -125,6 +127,11 @@ class LineCollection:
     def alphabet(self) -> tuple[str, ...]:
         """The distinct letters (no word space) of these lines, sorted by code point."""
         return alphabet_of(self.lines)
+
+    def digest(self) -> str:
+        """A digest of what can be learned from these lines: ids, splits and texts."""
+        rows = [[line.id, line.split, line.symbols] for line in self.lines]
+        return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()[:16]
 
 
 def alphabet_of(lines: Iterable[Line]) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from ..checkpoints import load_optimizer, optimizer_tensors, prefixed, tensors_below
 from ..configs import from_plain
 from ..errors import ConfigError, DataError, RunError
 from ..runs import load_tensors, save_tensors
@@ -286,10 +287,8 @@ class FinetuneState:
 
     def save(self) -> None:
         """Write the checkpoint: one file, one rename."""
-        tensors = {f"weights.{name}": value.detach() for name, value in self.weights.items()}
-        tensors |= {f"average.{name}": value for name, value in self.average.items()}
-        for number, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{name}": value for name, value in state.items()}
+        tensors = prefixed("weights", self.weights) | prefixed("average", self.average)
+        tensors |= optimizer_tensors(self.optimizer)
         tensors["sum"] = self.sum
         about = {"key": _key(self.about), "progress": vars(self.progress)}
         save_tensors(self.folder.checkpoint, tensors, about)
@@ -302,27 +301,13 @@ class FinetuneState:
         """
         progress = read_progress(self.folder, self.about)
         tensors, _ = load_tensors(self.folder.checkpoint)
-
-        def part(prefix: str) -> dict[str, Tensor]:
-            start = f"{prefix}."
-            return {k[len(start) :]: v for k, v in tensors.items() if k.startswith(start)}
-
         try:
-            self._put(part("weights"))
-            average = part("average")
+            self._put(tensors_below("weights", tensors))
+            average = tensors_below("average", tensors)
             self.average = {name: average[name].to(self.device) for name in self.average}
-            weights = list(self.weights.values())
-            states: dict[int, dict[str, Tensor]] = {}
-            for name, value in part("optimizer").items():
-                number, _, entry = name.partition(".")
-                weight = weights[int(number)]
-                if value.shape == weight.shape:  # bytes in the order of the weight: faster
-                    value = torch.empty_like(weight).detach().copy_(value)
-                states.setdefault(int(number), {})[entry] = value
-            whole = self.optimizer.state_dict()
-            self.optimizer.load_state_dict({**whole, "state": states})
+            load_optimizer(self.optimizer, tensors)
             self.sum = tensors["sum"].to(self.device)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
             raise RunError(
                 f"{self.folder.checkpoint}: damaged, or from another version ({error}). Start a "
                 "new run in another folder."

@@ -7,83 +7,34 @@ evaluation/<split>/pictures/         original, reconstruction, segmentation of s
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..errors import DataError
-from ..files import write_json, write_text
 from ..hardware import choose_device, tune_process
 from ..lines.cache import LineCache
 from ..lines.glyphs import GLYPHS_FILE, with_glyphs
-from ..lines.line import Box, LineCollection
+from ..lines.line import LineCollection
 from ..runs import Run
 from .evaluation import Evaluation, evaluate_readings
 from .inference import DecomposedLine, decompose
+from .kept_readings import reading_from_dict, reading_to_dict, write_evaluation
 from .model import Typewriter
-from .pictures import write_png
-from .reading import LineReading, PlacedGlyph
+from .reading import LineReading
 from .storage import TypewriterAbout, load_typewriter
 
-__all__ = ["assess", "evaluate_run", "reading_from_dict", "reading_to_dict", "spread"]
+__all__ = [
+    "assess",
+    "evaluate_run",
+    "lines_to_judge",
+    "reading_from_dict",
+    "reading_to_dict",
+    "spread",
+]
 
 _SAMPLES, _WORST = 12, 10
-
-
-def reading_to_dict(reading: LineReading) -> dict[str, Any]:
-    """Plain values, for JSON; boxes as left, top, right, bottom."""
-    return {
-        "line": reading.line,
-        "width": reading.width,
-        "height": reading.height,
-        "reconstruction": reading.reconstruction,
-        "glyphs": [_glyph_to_dict(glyph) for glyph in reading.glyphs],
-        "unread": [_glyph_to_dict(glyph) for glyph in reading.unread],
-    }
-
-
-def _glyph_to_dict(g: PlacedGlyph) -> dict[str, Any]:
-    return {
-        "symbol": g.symbol,
-        "sprite": g.sprite,
-        "box": [round(v, 2) for v in (g.box.left, g.box.top, g.box.right, g.box.bottom)],
-        "confidence": round(g.confidence, 5),
-        "scale": round(g.scale, 4),
-        "colour": [round(v, 4) for v in g.colour],
-        "space_before": g.space_before,
-        "placements": g.placements,
-        "also": list(g.also),
-    }
-
-
-def reading_from_dict(values: dict[str, Any]) -> LineReading:
-    """The inverse of `reading_to_dict`, up to its rounding."""
-    return LineReading(
-        values["line"],
-        values["width"],
-        values["height"],
-        tuple(_glyph_from_dict(glyph) for glyph in values["glyphs"]),
-        values["reconstruction"],
-        tuple(_glyph_from_dict(glyph) for glyph in values.get("unread", ())),
-    )
-
-
-def _glyph_from_dict(g: dict[str, Any]) -> PlacedGlyph:
-    return PlacedGlyph(
-        g["symbol"],
-        g["sprite"],
-        Box(*g["box"]),
-        g["confidence"],
-        g["scale"],
-        (g["colour"][0], g["colour"][1], g["colour"][2]),
-        g["space_before"],
-        g["placements"],
-        tuple(g.get("also", ())),
-    )
 
 
 def evaluate_run(
@@ -114,6 +65,26 @@ def evaluate_run(
     """
     tune_process()
     model, about = load_typewriter(run, choose_device(device))
+    part = lines_to_judge(collection, split)
+    with LineCache(part, model.config.height, cache_folder) as cache:
+        if not len(cache):
+            raise DataError(
+                f"{collection.root}: no image of split {split!r} can be decoded. "
+                "`typica lines check` says why."
+            )
+        return assess(model, about, cache, Run(Path(run)), split, progress)
+
+
+def lines_to_judge(collection: LineCollection, split: str) -> LineCollection:
+    """The lines of a split, with their true glyph boxes if the collection has them.
+
+    Arguments:
+        collection: Lines.
+        split: `train`, `val`, `test` or `all`.
+
+    Raises:
+        DataError: If there is none.
+    """
     if (collection.root / GLYPHS_FILE).exists():
         collection = with_glyphs(collection)
     part = collection.part(split)
@@ -122,13 +93,7 @@ def evaluate_run(
             f"{collection.root}: no line is in split {split!r}. Choose another with --split, "
             "or all."
         )
-    with LineCache(part, model.config.height, cache_folder) as cache:
-        if not len(cache):
-            raise DataError(
-                f"{collection.root}: no image of split {split!r} can be decoded. "
-                "`typica lines check` says why."
-            )
-        return assess(model, about, cache, Run(Path(run)), split, progress)
+    return part
 
 
 def assess(
@@ -195,29 +160,11 @@ def _write(
     worst: dict[str, DecomposedLine],
     naming: str | None,
 ) -> None:
-    """Write readings, pictures and numbers; the numbers come last and mark it as whole."""
-    (folder / "evaluation.json").unlink(missing_ok=True)
-    shutil.rmtree(folder / "pictures", ignore_errors=True)
-    truths = {line.id: line for line in collection}
-    rows = []
-    for reading in found:
-        symbols = truths[reading.line].symbols
-        row = {**reading_to_dict(reading), "truth": None if symbols is None else list(symbols)}
-        rows.append(json.dumps(row, ensure_ascii=False))
-    write_text(folder / "readings.jsonl", "\n".join(rows) + "\n")
-    names: dict[str, str] = {}
-    for number, (line, one) in enumerate({**sampled, **worst}.items()):
-        for kind in ("original", "reconstruction", "segmentation"):
-            write_png(folder / "pictures" / f"{number:03d}-{kind}.png", getattr(one, kind))
-        names[line] = f"{number:03d}"
-    summary = {} if evaluation is None else evaluation.as_dict()
-    summary |= {
-        "data": collection.root.name,
-        "split": folder.name,
-        "lines": len(found),
-        "pictures": names,
-        "samples": list(sampled),
-        "worst": list(worst),
-        "naming": naming,
+    """Write readings, pictures and numbers."""
+    kinds = ("original", "reconstruction", "segmentation")
+    pictures = {
+        line: {kind: getattr(one, kind) for kind in kinds}
+        for line, one in {**sampled, **worst}.items()
     }
-    write_json(folder / "evaluation.json", summary)
+    about = {"samples": list(sampled), "worst": list(worst), "naming": naming}
+    write_evaluation(folder, evaluation, collection, found, pictures, about)

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from ..configs import require
+from ..templates.options import TemplateOptions
 
 __all__ = [
     "EncoderConfig",
@@ -66,7 +67,8 @@ class SpriteConfig:
     width: float = 0.75
     """Sprite width over line height (0.5 in the paper)."""
     count: int | None = None
-    """K; None takes one sprite per character of the training text."""
+    """K. None takes one sprite per character of the training text or, without a text, per template
+    of the guide. A number means to learn without texts (`training.unsupervised`)."""
     allographs: int = 1
     """L, sprites per character; their probabilities are summed for the text loss."""
     initial_opacity: float = 0.12
@@ -228,7 +230,8 @@ class TrainingConfig:
     jitter_contrast: float = 0.15
     """Largest random change of a training line's contrast, as a share. 0 in the paper."""
     crop: float | None = None
-    """Width of a random crop over line height (2 in the paper's unsupervised setting)."""
+    """Width of a random crop over line height (2 in the paper's unsupervised setting). A crop has
+    no text, so there is no guide either."""
     harden: float = 0.25
     """Share of the steps, at the end, in which the picture is composed of the selected sprites
     (straight-through gradients), so that training and reading draw the same. 0 in the paper."""
@@ -236,9 +239,20 @@ class TrainingConfig:
     """How often the validation lines are read during training."""
     bfloat16: bool = True
     """Run the encoder in bfloat16 where the hardware computes it. The paper does not."""
+    unsupervised: bool = False
+    """Learn without transcriptions, even where there are some."""
+    guide: Literal["templates", "none"] = "templates"
+    """What a line without a transcription is compared with, besides its picture. `templates`: the
+    row of templates (`typica.templates`, pieces of ink that look alike) that explains it best takes
+    the place of its text; where some lines are transcribed they first tell what the templates
+    stand for. `none` (paper): its picture alone, from which few sprites come to be used."""
+    guide_until: float = 1.0
+    """Share of the steps until which the guide is followed."""
     seed: int = 0
 
     def __post_init__(self) -> None:
+        require(self.guide in ("templates", "none"), f"training.guide: no kind {self.guide!r}")
+        require(0 <= self.guide_until <= 1, "training.guide_until: between 0 and 1")
         require(self.batch_size >= 1, "training.batch_size: at least 1")
         require(self.steps >= 1, "training.steps: at least 1")
         require(self.learning_rate > 0, "training.learning_rate: above 0")
@@ -274,6 +288,8 @@ class TypewriterConfig:
     placement: PlacementConfig = field(default_factory=PlacementConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    templates: TemplateOptions = field(default_factory=TemplateOptions)
+    """How the guide's templates are found."""
 
     def __post_init__(self) -> None:
         require(16 <= self.height <= 256, "height: between 16 and 256 pixels")
@@ -299,6 +315,21 @@ class TypewriterConfig:
                 "sprites: the U-Net needs sprite sides that are multiples of 8; "
                 f"these are {self.sprite_height} x {self.sprite_width}",
             )
+
+    @property
+    def unsupervised(self) -> bool:
+        """Whether transcriptions are left aside."""
+        return self.training.unsupervised or self.sprites.count is not None
+
+    @property
+    def guided(self) -> bool:
+        """Whether lines without a transcription follow a guide."""
+        return self.training.guide != "none" and self.training.crop is None
+
+    @property
+    def follows_text(self) -> bool:
+        """Whether a text loss teaches what is placed where."""
+        return not self.unsupervised or self.guided
 
     @property
     def sprite_height(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -121,6 +123,7 @@ class LineLoader:
         crop: Width of a random crop in pixels, or None for whole lines.
         jitter: Largest random vertical shift in pixels, and largest random change of the
             contrast with the paper, as a share; (0, 0) for none.
+        guide: Targets of lines, by id, in place of their text.
     """
 
     def __init__(
@@ -132,14 +135,19 @@ class LineLoader:
         paper: Colour,
         crop: int | None = None,
         jitter: tuple[int, float] = (0, 0.0),
+        guide: Mapping[str, Sequence[int]] | None = None,
     ) -> None:
         self.cache, self.index, self.step, self.paper = cache, lines, step, paper
         self.crop, self.jitter = crop, jitter
         self.widths = np.asarray(cache.widths)[lines]
         number = {symbol: i for i, symbol in enumerate(symbols)}
         self.lines: list[Line] = [cache.collection.lines[i] for i in lines]
+        self.guided = guide or {}
         self.targets = [
-            [number[letter] for letter in line.letters if letter in number] for line in self.lines
+            list(self.guided[line.id])
+            if line.id in self.guided
+            else [number[letter] for letter in line.letters if letter in number]
+            for line in self.lines
         ]
 
     @property
@@ -160,8 +168,16 @@ class LineLoader:
         """Batches for evaluation: every line once, lines of similar width together."""
         return even_batches(self.widths, batch_size)
 
-    def batch(self, chosen: list[int], seed: tuple[int, ...] = ()) -> LineBatch:
-        """Load some lines; `seed` fixes the random crops and jitter."""
+    def batch(
+        self, chosen: list[int], seed: tuple[int, ...] = (), follow_guide: bool = True
+    ) -> LineBatch:
+        """Load some lines.
+
+        Arguments:
+            chosen: Indices into `lines`.
+            seed: Fixes the random crops and jitter.
+            follow_guide: Otherwise lines that have a guide in place of a text have no target.
+        """
         images = [np.asarray(self.cache[self.index[i]]) for i in chosen]
         generator = np.random.default_rng(list(seed))
         if any(self.jitter):
@@ -169,7 +185,10 @@ class LineLoader:
         if self.crop is not None:
             images = [self._cropped(image, self.crop, generator) for image in images]
             return make_batch(images, self.step, self.paper, None, tuple(chosen))
-        targets = [self.targets[i] for i in chosen]
+        targets = [
+            self.targets[i] if follow_guide or self.lines[i].id not in self.guided else []
+            for i in chosen
+        ]
         return make_batch(images, self.step, self.paper, targets, tuple(chosen))
 
     def _cropped(

@@ -169,7 +169,8 @@ class Typewriter(nn.Module):
             Sprite indices `(B, T)`, K for the empty sprite.
         """
         allographs = self.config.sprites.allographs
-        if self.training or self.config.loss.alignment == "ctc" or not self.symbols:
+        config = self.config
+        if self.training or config.loss.alignment == "ctc" or not config.follows_text:
             return best_sprites(logits, allographs)
         logs = self.log_probabilities(logits).double().cpu().numpy()
         blank = logs.shape[2] - 1

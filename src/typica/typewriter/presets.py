@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ..configs import from_plain, with_changes
@@ -69,7 +70,18 @@ def _paper(height: int, learning_rate: float, weight: float, batch: int, steps: 
             jitter_contrast=0.0,
             evaluations=100,
             bfloat16=False,
+            guide="none",
         ),
+    )
+
+
+def _paper_unsupervised(height: int, count: int, steps: int) -> Any:
+    """The paper's typewriter without texts: crops of 2 H, U-Net, sprites of H / 2."""
+    start = _paper(height, 1e-4, 0.01, 32, steps)
+    return replace(
+        start,
+        sprites=replace(start.sprites, generator="unet", count=count),
+        training=replace(start.training, crop=2.0, unsupervised=True),
     )
 
 
@@ -78,8 +90,10 @@ PRESETS: dict[str, Callable[[], TypewriterConfig]] = {
     "paper-google": lambda: _paper(64, 1e-4, 0.1, 16, 31_900),
     "paper-copiale": lambda: _paper(96, 1e-4, 0.01, 16, 22_500),
     "paper-fontenay": lambda: _paper(64, 1e-4, 0.01, 2, 16_400),
+    "paper-google-unsupervised": lambda: _paper_unsupervised(64, 60, 160_000),
+    "paper-copiale-unsupervised": lambda: _paper_unsupervised(96, 120, 115_000),
 }
-"""Named configurations: our default and the paper's three supervised settings."""
+"""Named configurations: our default and the paper's settings, with texts and without."""
 
 
 def preset(name: str) -> TypewriterConfig:

@@ -16,11 +16,13 @@ from accelerate import Accelerator
 from rapidfuzz.distance import Levenshtein
 from torch import Tensor
 
+from ..checkpoints import load_optimizer, optimizer_tensors, prefixed, tensors_below
 from ..errors import DataError, RunError
 from ..hardware import fast_bfloat16
 from ..lines.cache import LineCache
 from ..runs import Run, load_tensors, save_tensors
 from .decoding import letters
+from .guide import Guide
 from .loading import LineLoader
 from .losses import reconstruction_loss
 from .model import Typewriter
@@ -111,7 +113,12 @@ class TrainingState:
     """The pieces of one training and the three things done with them: step, judge, save."""
 
     def __init__(
-        self, run: Run, cache: LineCache, about: TypewriterAbout, device: torch.device
+        self,
+        run: Run,
+        cache: LineCache,
+        about: TypewriterAbout,
+        device: torch.device,
+        guide: Guide | None = None,
     ) -> None:
         self.run, self.about, self.config = run, about, about.config
         self.device = device
@@ -129,7 +136,10 @@ class TrainingState:
             split: str, crop: int | None = None, jitter: tuple[int, float] = (0, 0.0)
         ) -> LineLoader:
             chosen = [i for i, line in enumerate(lines) if line.split == split]
-            return LineLoader(cache, chosen, about.symbols, step, about.paper, crop, jitter)
+            followed = None if guide is None else guide.targets
+            return LineLoader(
+                cache, chosen, about.symbols, step, about.paper, crop, jitter, followed
+            )
 
         self.train_lines = loader("train", crop, jitter)
         self.validation = loader("val")
@@ -169,7 +179,8 @@ class TrainingState:
         rate = now.rate * learning_rate(self.config, now.step, now.total)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        batch = self.train_lines.batch(chosen, (training.seed, now.step)).to(self.device)
+        follow = now.step < training.guide_until * now.total
+        batch = self.train_lines.batch(chosen, (training.seed, now.step), follow).to(self.device)
         if now.drawn_from is None and warm_start_ends(self.config, now.step, now.total, now.text):
             now.drawn_from = now.step
         warm = now.drawn_from is None
@@ -243,11 +254,8 @@ class TrainingState:
 
     def save(self) -> None:
         """Write the checkpoint: one file, one rename."""
-        tensors = {f"model.{k}": v for k, v in self._weights().items()}
-        tensors |= {f"best.{k}": v for k, v in self.best.items()}
-        tensors |= {f"sums.{k}": v for k, v in self.sums.items()}
-        for number, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{k}": v for k, v in state.items()}
+        tensors = prefixed("model", self._weights()) | prefixed("best", self.best)
+        tensors |= prefixed("sums", self.sums) | optimizer_tensors(self.optimizer)
         about = {
             "progress": vars(self.progress),
             "typewriter": self.about.as_dict(),
@@ -263,25 +271,16 @@ class TrainingState:
         tensors, about = load_tensors(self.run.checkpoint)
         try:
             self._restore(tensors, about)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
             raise RunError(
                 f"{self.run.checkpoint}: damaged or from another version ({error}). Train a new "
                 "run in another folder."
             ) from error
 
     def _restore(self, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
-
-        def part(prefix: str) -> dict[str, Tensor]:
-            start = f"{prefix}."
-            return {k[len(start) :]: v for k, v in tensors.items() if k.startswith(start)}
-
-        self.accelerator.unwrap_model(self.model).load_state_dict(part("model"))
-        self.best = part("best")
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, value in part("optimizer").items():
-            number, _, key = name.partition(".")
-            state.setdefault(int(number), {})[key] = value
-        whole = self.optimizer.state_dict()
-        self.optimizer.load_state_dict({**whole, "state": state})
+        weights = tensors_below("model", tensors)
+        self.accelerator.unwrap_model(self.model).load_state_dict(weights)
+        self.best = tensors_below("best", tensors)
+        load_optimizer(self.optimizer, tensors)
         self.progress = Progress(**about["progress"])
-        self.sums = {k: v.to(self.device) for k, v in part("sums").items()}
+        self.sums = {k: v.to(self.device) for k, v in tensors_below("sums", tensors).items()}

@@ -6,8 +6,6 @@ its optimizer and a few numbers. They are written together, in one file, in one 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import time
 from collections import Counter
@@ -26,6 +24,7 @@ from ..lines.cache import LineCache
 from ..lines.line import LineCollection
 from ..runs import Run, load_tensors
 from .config import TypewriterConfig
+from .guide import Guide, find_guide, read_guide, write_guide
 from .loading import collection_colours
 from .objective import learning_rate
 from .state import Progress, TrainingState
@@ -58,12 +57,6 @@ class TrainingResult:
     finished: bool
 
 
-def _fingerprint(collection: LineCollection) -> str:
-    """A digest of what is trained on: ids, splits and texts."""
-    rows = [[line.id, line.split, line.symbols] for line in collection]
-    return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()[:16]
-
-
 def _prepare(
     collection: LineCollection, config: TypewriterConfig, cache: LineCache, text: dict[str, Any]
 ) -> TypewriterAbout:
@@ -74,16 +67,36 @@ def _prepare(
         raise DataError(
             f"{collection.root}: no usable training line. `typica lines check` says why."
         )
-    supervised = config.sprites.count is None
-    if supervised and not counts:
+    if not config.unsupervised and not counts:
         raise DataError(
             f"{collection.root}: no training line has a transcription, so there is no alphabet "
-            "to learn. Add transcriptions, or give the number of sprites "
-            "(--set sprites.count=50)."
+            "to learn. Add transcriptions, or learn without (--unsupervised)."
         )
-    symbols = tuple(sorted(counts)) if supervised else ()
+    symbols = () if config.unsupervised else tuple(sorted(counts))
     paper, ink = collection_colours(cache)
     return TypewriterAbout(config, symbols, paper, ink, text, dict(counts), None, {})
+
+
+def _guided(
+    run: Run, cache: LineCache, about: TypewriterAbout, show_progress: bool
+) -> tuple[TypewriterAbout, Guide | None]:
+    """The guide of a new training, if it needs one, and the number of sprites that follows."""
+    config = about.config
+    lines = cache.collection.part("train")
+    if not config.guided or not (config.unsupervised or any(not one.letters for one in lines)):
+        guide = None
+    else:
+        guide = find_guide(cache, about, show_progress)
+    write_guide(run.folder, guide)
+    if config.unsupervised and config.sprites.count is None:
+        if guide is None or not guide.count:
+            raise DataError(
+                f"{cache.collection.root}: no piece of ink comes back often enough to be a letter, "
+                "so the number of sprites cannot be found. Give it: --set sprites.count=60."
+            )
+        sprites = replace(config.sprites, count=guide.count * config.sprites.allographs)
+        about = replace(about, config=replace(config, sprites=sprites))
+    return about, guide
 
 
 def train(
@@ -143,7 +156,7 @@ def train(
         if begun:
             about = _begun(run)
             mark = about.training.get("data_digest")
-            if mark != _fingerprint(collection):
+            if mark != collection.digest():
                 raise RunError(
                     f"{run.folder}: was started on other lines than {collection.root} holds now "
                     "(or they are read with other text options). Train a new run instead."
@@ -153,7 +166,7 @@ def train(
             if about is None:
                 record = {
                     "data": collection.root.name,
-                    "data_digest": _fingerprint(collection),
+                    "data_digest": collection.digest(),
                     "train_lines": len(cache.collection.part("train")),
                     "val_lines": len(cache.collection.part("val")),
                     "hardware": describe(where),
@@ -161,7 +174,10 @@ def train(
                     "started": time.strftime("%Y-%m-%d %H:%M:%S"),
                 }
                 about = replace(_prepare(collection, config, cache, text or {}), training=record)
-            training = TrainingState(run, cache, about, where)
+                about, guide = _guided(run, cache, about, show_progress)
+            else:
+                guide = read_guide(run.folder)
+            training = TrainingState(run, cache, about, where, guide)
             if begun:
                 training.load()
                 run.cut_log(training.progress.step)

@@ -17,10 +17,12 @@ def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
         f"(95 % interval {e.cer_low:.2%} to {e.cer_high:.2%}), mean over lines "
         f"{e.cer_line_mean:.2%}, with word spaces {e.cer_with_spaces:.2%}"
     )
-    yield (
-        f"reconstruction error {e.reconstruction or 0:.2e} per pixel; "
-        f"{e.placements.corpus:.3f} placements per character"
+    drawn = (
+        ""
+        if e.reconstruction is None
+        else f"reconstruction error {e.reconstruction:.2e} per pixel; "
     )
+    yield f"{drawn}{e.placements.corpus:.3f} placements per character"
     if e.localisation is not None:
         yield (
             f"glyphs found with IoU > {e.localisation.threshold:g}: {e.localisation.found:.1%} "

@@ -1,0 +1,1 @@
+"""The systems that the instruments are compared with, on our own modules."""

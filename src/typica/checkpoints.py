@@ -1,0 +1,58 @@
+"""What every checkpoint shares: tensors under a prefix, and the state of an optimizer as tensors.
+
+A checkpoint is one safetensors file with named tensors and JSON beside them (`runs.save_tensors`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["load_optimizer", "optimizer_tensors", "prefixed", "tensors_below"]
+
+
+def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors, detached, under the names `prefix.name`."""
+    return {f"{prefix}.{name}": value.detach() for name, value in tensors.items()}
+
+
+def tensors_below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The inverse of `prefixed`: those whose name starts with `prefix.`, without it."""
+    start = f"{prefix}."
+    return {name[len(start) :]: v for name, v in tensors.items() if name.startswith(start)}
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """What an optimizer remembers of its parameters, named `optimizer.<number>.<entry>`."""
+    return {
+        f"optimizer.{number}.{entry}": value
+        for number, state in optimizer.state_dict()["state"].items()
+        for entry, value in state.items()
+    }
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Give an optimizer back what `optimizer_tensors` took from it.
+
+    Arguments:
+        optimizer: Of the same kind, over the same parameters in the same order.
+        tensors: May hold more than what belongs to the optimizer.
+
+    Raises:
+        IndexError: If it had more parameters.
+        ValueError: If a number is none.
+    """
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    states: dict[int, dict[str, Any]] = {}
+    for name, value in tensors_below("optimizer", tensors).items():
+        number, _, entry = name.partition(".")
+        weight = weights[int(number)]
+        if (
+            entry != "step" and value.shape == weight.shape
+        ):  # bytes in the order of the weight: faster
+            value = torch.empty_like(weight).detach().copy_(value)
+        states.setdefault(int(number), {})[entry] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": states})
