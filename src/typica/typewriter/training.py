@@ -174,10 +174,13 @@ def train(
                     "started": time.strftime("%Y-%m-%d %H:%M:%S"),
                 }
                 about = replace(_prepare(collection, config, cache, text or {}), training=record)
+                begin = time.perf_counter()
                 about, guide = _guided(run, cache, about, show_progress)
+                spent = time.perf_counter() - begin
             else:
-                guide = read_guide(run.folder)
+                guide, spent = read_guide(run.folder), 0.0
             training = TrainingState(run, cache, about, where, guide)
+            training.progress.seconds = spent  # the guide takes its part of the time
             if begun:
                 training.load()
                 run.cut_log(training.progress.step)
