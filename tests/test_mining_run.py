@@ -221,7 +221,7 @@ def test_messages_name_commands_that_exist():
     named = set()
     for file in source.rglob("*.py"):
         text = re.sub(r'"\s*\n\s*f?"', "", file.read_text(encoding="utf-8"))  # one string again
-        named |= set(re.findall(r"`typica (\w+ \w+)", text))
+        named |= set(re.findall(r"`typica ([\w-]+ [\w-]+)", text))
     assert {"mine select", "lines check"} <= named <= known
 
 

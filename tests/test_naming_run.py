@@ -144,7 +144,7 @@ def test_mistakes_are_named_with_their_remedy(place, run, tmp_path, capsys):
     save_tensors(supervised / "model.safetensors", tensors, about)
     name = ["typewriter", "name"]
     for command, words in (
-        ([str(supervised), str(data)], ["supervised", "sprites.count"]),
+        ([str(supervised), str(data)], ["supervised", "--unsupervised"]),
         ([str(run), str(bare)], ["bare", "Transcribe"]),
         ([str(run), str(spaces)], ["spaces", "label is empty"]),
         ([str(run), str(data), "--lines", "0"], ["--lines", "at least one"]),

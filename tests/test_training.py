@@ -295,7 +295,7 @@ def test_the_time_is_kept(tmp_path, lines, monkeypatch, step, wanted):
 
 def test_without_transcriptions_sprites_are_numbered(tmp_path, lines):
     blind = replace(lines, lines=tuple(replace(line, symbols=None) for line in lines))
-    with pytest.raises(DataError, match=r"--set sprites\.count"):
+    with pytest.raises(DataError, match="--unsupervised"):
         _train(blind, tmp_path / "none")
     config = tiny_config(
         "sprites.count=10",

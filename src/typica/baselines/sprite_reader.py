@@ -17,6 +17,7 @@ from ..typewriter.reading import LineReading
 from ..typewriter.storage import TypewriterAbout
 from .dti import DTISprites
 from .marionette import MarioNette
+from .reader import Reader
 
 __all__ = ["Named", "SpriteReader", "in_reading_order", "name_lines", "naming_lines"]
 
@@ -103,7 +104,8 @@ class SpriteReader:
 
 
 def name_lines(
-    reader: SpriteReader,
+    reader: Reader,
+    sprites: int,
     cache: LineCache,
     count: int | None,
     options: NamingOptions | None = None,
@@ -114,7 +116,8 @@ def name_lines(
     A model that places nothing on the lines gets no names: it reads nothing, which is a result.
 
     Arguments:
-        reader: Without names.
+        reader: Reads sprite numbers.
+        sprites: How many there are.
         cache: Lines, some of the training lines transcribed.
         count: How many of them to learn names from; None for the first tenth.
         options: How names are found.
@@ -129,11 +132,10 @@ def name_lines(
     with LineCache(part, cache.height) as some:
         found = {reading.line: reading for reading in reader.read(some, progress)}
     read = [found[line.id] for line in given]
-    sprites = [[glyph.sprite for glyph in reading.glyphs] for reading in read]
-    number = reader.model.options.sprites
-    if any(sprites):
-        naming = find_naming(sprites, [line.letters for line in given], number, options)
+    placed = [[glyph.sprite for glyph in reading.glyphs] for reading in read]
+    if any(placed):
+        naming = find_naming(placed, [line.letters for line in given], sprites, options)
     else:
-        naming = Naming(((),) * number)
+        naming = Naming(((),) * sprites)
     gap = fit_space_gap(given, [named_reading(reading, naming) for reading in read])
     return Named(naming, gap, tuple(line.id for line in given))

@@ -143,7 +143,7 @@ def _finish(
     plain: dict[str, Any] = {"paper": list(paper), "ink": list(ink)}
     if not training.finished:
         return Fitted(reader, training, plain)
-    named = name_lines(reader, cache, naming, progress=session.show_progress)
+    named = name_lines(reader, model.options.sprites, cache, naming, progress=session.show_progress)
     plain["naming"] = named.as_dict()
     digits = len(str(model.options.sprites))
     captions = [

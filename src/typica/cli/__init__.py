@@ -18,7 +18,7 @@ from .. import __version__
 from ..errors import TypicaError
 from .baseline import baseline_recogniser
 from .baseline_matcher import baseline_matcher
-from .baseline_sprites import baseline_dti_sprites, baseline_marionette
+from .baseline_sprites import baseline_dti_sprites, baseline_marionette, baseline_templates
 from .images import images_check
 from .lines import lines_check, lines_render
 from .mining import (
@@ -82,6 +82,7 @@ _GROUPS: dict[str, tuple[str, dict[str, Callable[..., int]]]] = {
             "recogniser": baseline_recogniser,
             "dti-sprites": baseline_dti_sprites,
             "marionette": baseline_marionette,
+            "templates": baseline_templates,
             "matcher": baseline_matcher,
         },
     ),

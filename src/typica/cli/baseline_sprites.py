@@ -1,4 +1,4 @@
-"""`typica baseline dti-sprites` and `typica baseline marionette`: sprites without texts."""
+"""`typica baseline dti-sprites`, `marionette` and `templates`: letters learned without texts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..baselines.dti_options import DTIOptions
     from ..baselines.marionette_options import MarionetteOptions
 
-__all__ = ["baseline_dti_sprites", "baseline_marionette"]
+__all__ = ["baseline_dti_sprites", "baseline_marionette", "baseline_templates"]
 
 
 def _changed(start: Any, sprites: int | None, changes: tuple[tuple[str, ...], ...]) -> Any:
@@ -114,4 +114,42 @@ def baseline_marionette(
         max_minutes=max_minutes,
         device=device,
         resume=resume,
+    )
+
+
+def baseline_templates(
+    data: Positional[Path],
+    /,
+    out: Path,
+    reading: DataArgument = READ_AS_IS,
+    set: Changes = (),
+    height: int = 48,
+    naming_lines: int | None = None,
+    split: Split = "test",
+) -> int:
+    """Templates: pieces of ink that look alike, placed by dynamic programming, no texts.
+
+    Args:
+        data: Folder of lines, or one file of it.
+        out: Run folder to make.
+        reading: How the data is read.
+        set: Options to change, such as groups=400 price=0.003.
+        height: Pixels that every line is resized to.
+        naming_lines: Transcribed training lines that name them; default the first tenth.
+        split: Which lines to read and judge afterwards.
+    """
+    from ..baselines.template_reader import fit_templates
+    from ..configs import with_changes
+    from ..templates.options import TemplateOptions
+
+    options = with_changes(TemplateOptions(), [change for group in set for change in group])
+    return run_named(
+        "templates",
+        options,
+        partial(fit_templates, options, naming_lines),
+        height,
+        data,
+        out,
+        reading,
+        split=split,
     )

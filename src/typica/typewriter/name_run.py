@@ -140,7 +140,7 @@ def name_sprites(
     if about.symbols:
         raise RunError(
             f"{folder.folder}: its sprites have their names from the transcriptions that it "
-            "learned from. Only a typewriter trained without (--set sprites.count=60) needs names."
+            "learned from. Only a typewriter trained without (--unsupervised) needs names."
         )
     given, others = _selected(collection, split, lines, check)
     found = _read(model, about, collection, [*given, *others], progress)
