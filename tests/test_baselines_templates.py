@@ -55,7 +55,7 @@ def test_a_line_of_its_templates_is_drawn_and_boxed_exactly(lines):
 
 def test_the_command_reads_what_it_never_saw_transcribed(tmp_path, lines, capsys):
     out = tmp_path / "run"
-    changes = ["least=3", "alike=0.25"]
+    changes = ["least=3", "alike=0.25", "same_letter=0.25"]
     asked = ["baseline", "templates", str(lines.root), "--out", str(out), "--height", "24"]
     assert main([*asked, "--naming-lines", "6", "--set", *changes]) == 0
     assert "CER" in capsys.readouterr().out

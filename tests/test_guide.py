@@ -19,7 +19,7 @@ from typica.typewriter.training import train
 
 from .helpers import TINY, tiny_config, tiny_lines
 
-SMALL = ("height=24", "templates.least=3", "templates.alike=0.25")
+SMALL = ("height=24", "templates.least=3", "templates.alike=0.25", "templates.same_letter=0.25")
 """Letters of a dozen pixels differ more from each other's copies than those of a book."""
 HEIGHT = (*SMALL, "training.unsupervised=true")
 

@@ -148,7 +148,7 @@ def fit_templates(
             f"{cache.collection.root}: no piece of ink comes back often enough to be a letter "
             "(--set least=2 takes rarer ones)"
         )
-    letters = letters_of(found.templates, options.alike)
+    letters = letters_of(found.templates, options.same_letter)
     reader = TemplateReader(found.templates, letters, colours, options)
     named = name_lines(reader, reader.count, cache, naming, progress=session.show_progress)
     training = LoopResult(options.rounds, (time.perf_counter() - begun) / 60, True)

@@ -18,12 +18,15 @@ class TemplateOptions:
     the templates of their parts."""
     ink: float = 0.4
     """Darkness from which on a pixel is ink, for cutting a line into pieces."""
-    groups: int = 250
+    groups: int = 400
     """Groups that pieces of ink are first put into, several times the letters expected: the same
     letter stands higher in one line than in another. Groups that look alike are joined."""
-    alike: float = 0.08
+    alike: float = 0.06
     """Two groups are one template if, at the best shift, the squared difference of their pictures
     is below this share of the fainter one's energy. Higher joins `c` and `e`, `f` and `ſ`."""
+    same_letter: float = 0.07
+    """Two templates show one letter if they differ by less than this at the best size and height:
+    lines are cut more or less tightly before they are resized. They stay two templates."""
     price: float = 0.004
     """Squared darkness over H² that a placement must explain to be worth having. Low lets small
     strokes explain anything, and every letter is put together from them."""
@@ -45,6 +48,7 @@ class TemplateOptions:
         require(0 < self.ink < 1, "templates.ink: between 0 and 1")
         require(self.groups >= 1, "templates.groups: at least 1")
         require(0 <= self.alike < 1, "templates.alike: at least 0 and below 1")
+        require(0 <= self.same_letter < 1, "templates.same_letter: at least 0 and below 1")
         require(self.price >= 0, "templates.price: at least 0")
         require(0 <= self.shift <= 0.5, "templates.shift: between 0 and 0.5")
         require(0 <= self.overlap < 0.2, "templates.overlap: at least 0 and below 0.2")

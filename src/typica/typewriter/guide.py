@@ -67,7 +67,7 @@ def find_guide(cache: LineCache, about: TypewriterAbout, progress: bool) -> Guid
     found = learn_templates(dark, about.config.templates, progress)
     if not len(found.templates):
         return Guide(0, {})
-    letters = letters_of(found.templates, about.config.templates.alike)
+    letters = letters_of(found.templates, about.config.templates.same_letter)
     rows = [tuple(int(letters[one.template]) for one in row) for row in found.rows]
     number, pictures = _by_use(rows, found, letters)
     rows = [tuple(number[k] for k in row) for row in rows]
