@@ -1,7 +1,7 @@
 """A typewriter with few transcriptions or none, judged on test lines.
 
     python benchmarks/unsupervised.py DATA --run RUN --minutes 15 [--transcribed 20] \
-        [--preset paper-google-unsupervised] [--set training.guide=none] \
+        [--preset paper-google-unsupervised] [--set training.guide=off] \
         --out benchmarks/results/x.json
 
 Without `--transcribed` it learns from the pictures alone; its sprites are then named from the first

@@ -235,6 +235,8 @@ def test_boxes_lie_in_the_image_however_rough_the_setting(
         baseline_wave=0.2,
         spacing_jitter=0.05,
         slant=15,
+        size_jitter=0.2,
+        slant_jitter=15,
         ink_spread=(-4, 6),
         degradation=2,
     )
@@ -243,6 +245,44 @@ def test_boxes_lie_in_the_image_however_rough_the_setting(
     for glyph in glyphs:
         assert 0 <= glyph.box.left < glyph.box.right <= image.shape[1]
         assert 0 <= glyph.box.top < glyph.box.bottom <= image.shape[0] == height
+
+
+def test_type_is_of_one_size_and_a_hand_is_not(font: Font) -> None:
+    """`a` is a rectangle 0.4 em wide and 0.5 em high: its boxes show size and lean."""
+
+    def boxes(**changes: float) -> list[tuple[float, float]]:
+        options = replace(clean(height=120, tracking=0.5), **changes)
+        _, glyphs = render_line("a" * 60, font, options, np.random.default_rng(1))
+        return [(g.box.right - g.box.left, g.box.bottom - g.box.top) for g in glyphs]
+
+    # A pen between two pixels may cover one column more.
+    type_ = boxes()
+    assert len({height for _, height in type_}) == 1
+    height = type_[0][1]
+    assert max(width for width, _ in type_) - min(width for width, _ in type_) <= 1
+    sized = np.array([tall for _, tall in boxes(size_jitter=0.1)]) / height
+    assert 0.05 < sized.std() < 0.13
+    assert 0.78 < sized.min() < 0.9  # two deviations, and rounding
+    assert 1.1 < sized.max() < 1.22
+    leaning = boxes(slant_jitter=8.0)
+    assert {tall for _, tall in leaning} == {height}
+    extra = [width - min(w for w, _ in type_) for width, _ in leaning]
+    assert max(extra) > 0.15 * height  # tan(9 degrees) of its height at the least
+    assert max(extra) <= np.tan(np.radians(16)) * height + 2
+
+
+def test_no_jitter_of_the_form_leaves_the_pixels_as_they_were(font: Font) -> None:
+    """An option that is off draws no random number: a collection is the same as before."""
+    options = RenderOptions(seed=3)
+    rng = np.random.default_rng(5)
+    _, glyphs = render_line("abs", font, options, rng)
+    assert options.size_jitter == options.slant_jitter == 0
+    jittered, _ = render_line(
+        "abs", font, replace(options, size_jitter=1e-9), np.random.default_rng(5)
+    )
+    plain, same = render_line("abs", font, options, np.random.default_rng(5))
+    assert same == glyphs
+    assert jittered.shape != plain.shape or (jittered != plain).any()
 
 
 def test_ageing_moves_no_box(font: Font) -> None:

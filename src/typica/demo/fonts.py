@@ -26,7 +26,7 @@ from ..errors import DataError
 from ..lines.fonts import Font, open_font
 from .packages import cache_folder, installed_file, keep, pack, read_member, verified
 
-__all__ = ["NPM_FONTS", "DemoFont", "NpmFont", "demo_font", "font_cache"]
+__all__ = ["NPM_FONTS", "DemoFont", "NpmFont", "demo_font", "font_cache", "font_from_npm"]
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def demo_font(cache: Path | None = None) -> DemoFont:
     cache = font_cache() if cache is None else Path(cache)
     reasons: list[str] = []
     for wanted in NPM_FONTS:
-        path, reason = _from_npm(wanted, cache)
+        path, reason = font_from_npm(wanted, cache)
         if path is not None:
             return DemoFont(
                 open_font(path), f"npm {wanted.package}", wanted.licence, tuple(reasons)
@@ -120,8 +120,16 @@ def demo_font(cache: Path | None = None) -> DemoFont:
     return DemoFont(open_font(path), "Pillow's own font", "CC0 1.0", tuple(reasons))
 
 
-def _from_npm(wanted: NpmFont, cache: Path) -> tuple[Path | None, str]:
-    """The font file from the cache or from npm; or None and the reason."""
+def font_from_npm(wanted: NpmFont, cache: Path) -> tuple[Path | None, str]:
+    """A font file from the cache or from npm, its licence kept beside it.
+
+    Arguments:
+        wanted: The file in its pinned package.
+        cache: Where fetched fonts are kept.
+
+    Returns:
+        The file, or None and the reason in a sentence.
+    """
     path = cache / wanted.file_name
     if verified(path, wanted.digest):
         return path, ""

@@ -56,6 +56,34 @@ class _Sort:
     y: int
 
 
+@dataclass(frozen=True)
+class _Place:
+    """One glyph before it is cut: where its pen stands (units of 1 / SUPER pixel), in what form."""
+
+    symbol: str
+    size: int
+    slant: float
+    spread: int
+    x: float
+    y: float
+
+
+def _own_form(size: int, options: RenderOptions, rng: np.random.Generator) -> tuple[int, float]:
+    """Size and lean of one glyph. Draws nothing for a jitter that is off: type stays as it was."""
+    slant = options.slant
+    if options.size_jitter > 0:
+        size = max(4, round(size * (1 + options.size_jitter * _within_two(rng))))
+    if options.slant_jitter > 0:
+        # whole degrees: a glyph of the same form is cut only once
+        slant += round(options.slant_jitter * _within_two(rng))
+    return size, slant
+
+
+def _within_two(rng: np.random.Generator) -> float:
+    """A standard normal number, held between -2 and 2."""
+    return min(2.0, max(-2.0, float(rng.standard_normal())))
+
+
 def _set_type(
     symbols: Sequence[str], font: Font, options: RenderOptions, rng: np.random.Generator
 ) -> tuple[list[_Sort], int]:
@@ -72,10 +100,13 @@ def _set_type(
     spread = int(rng.integers(options.ink_spread[0], options.ink_spread[1] + 1))
     least, most = min(0, options.ink_spread[0]), max(0, options.ink_spread[1])
     pen = 0.0
-    placed: list[tuple[str, int, float, float]] = []
+    placed: list[_Place] = []
     for index, symbol in enumerate(symbols):
         following = symbols[index + 1] if index + 1 < len(symbols) else None
-        step = float(advance(font, size, symbol, following))
+        glyph_size, slant = size, options.slant
+        if symbol != SPACE:
+            glyph_size, slant = _own_form(size, options, rng)
+        step = float(advance(font, glyph_size, symbol, following))
         jitter = rng.standard_normal(2).tolist()
         if symbol == SPACE:
             pen += step * max(0.4, 1 + options.space_jitter * jitter[0])
@@ -85,21 +116,22 @@ def _set_type(
             own = min(most, max(least, spread + (-1, 0, 0, 1)[rng.integers(4)]))
         rise = options.baseline_jitter * jitter[1]
         rise += options.baseline_wave * math.sin(2 * math.pi * pen / wave_length + wave_start)
-        placed.append((symbol, own, pen, baseline + unit * rise))
+        placed.append(_Place(symbol, glyph_size, slant, own, pen, baseline + unit * rise))
         pen += step + unit * (options.tracking + options.spacing_jitter * jitter[0])
     # The first ink stands one margin from the left edge, whatever its side bearing.
     origin = 0
     if placed:
-        first = cut_glyph(font, size, placed[0][0], options.slant, placed[0][1])
-        origin = SUPER * (margin - first.box[0]) - round(placed[0][2])
+        first = placed[0]
+        picture = cut_glyph(font, first.size, first.symbol, first.slant, first.spread)
+        origin = SUPER * (margin - picture.box[0]) - round(first.x)
     sorts = []
-    for symbol, own, left, top in placed:
-        x, y = origin + round(left), round(top)
+    for one in placed:
+        x, y = origin + round(one.x), round(one.y)
         phase = (x % SUPER, y % SUPER)
-        picture = cut_glyph(font, size, symbol, options.slant, own, phase)
+        picture = cut_glyph(font, one.size, one.symbol, one.slant, one.spread, phase)
         # However far the baseline strays, a glyph that fits the image stays in it.
         row = max(min(y // SUPER, height - picture.box[3]), -picture.box[1])
-        sorts.append(_Sort(symbol, picture, x // SUPER, row))
+        sorts.append(_Sort(one.symbol, picture, x // SUPER, row))
     right = max((sort.x + sort.picture.box[2] for sort in sorts), default=margin)
     return sorts, right + margin
 

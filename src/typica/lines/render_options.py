@@ -26,6 +26,9 @@ class RenderOptions:
         baseline_jitter: Standard deviation of a glyph's height on the line, 0 to 0.1.
         baseline_wave: Amplitude of the slow rise and fall of the baseline, 0 to 0.2.
         slant: Lean of the letters to the right, in degrees, -30 to 30.
+        size_jitter: Standard deviation of a glyph's size, relative, 0 to 0.2; type has none, a
+            hand has. No glyph is drawn further than two of them from its size.
+        slant_jitter: Standard deviation of a glyph's lean, in degrees, 0 to 15; bounded likewise.
         ink_spread: Least and most spread of the ink, in quarter pixels, -4 to 6; each line
             draws one, and each impression may differ from it by one.
         uneven_inking: How much an impression's darkness varies, 0 to 0.5.
@@ -53,6 +56,8 @@ class RenderOptions:
     baseline_jitter: float = 0.006
     baseline_wave: float = 0.02
     slant: float = 0.0
+    size_jitter: float = 0.0
+    slant_jitter: float = 0.0
     ink_spread: tuple[int, int] = (-1, 1)
     uneven_inking: float = 0.12
     degradation: float = 1.0
@@ -92,6 +97,8 @@ class RenderOptions:
             space_jitter=0.0,
             baseline_jitter=0.0,
             baseline_wave=0.0,
+            size_jitter=0.0,
+            slant_jitter=0.0,
             ink_spread=(0, 0),
             uneven_inking=0.0,
             degradation=0.0,
@@ -108,6 +115,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "baseline_jitter": (0, 0.1),
     "baseline_wave": (0, 0.2),
     "slant": (-30, 30),
+    "size_jitter": (0, 0.2),
+    "slant_jitter": (0, 15),
     "uneven_inking": (0, 0.5),
     "degradation": (0, 2),
     "paper_texture": (0, 0.2),

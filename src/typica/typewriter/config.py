@@ -241,17 +241,17 @@ class TrainingConfig:
     """Run the encoder in bfloat16 where the hardware computes it. The paper does not."""
     unsupervised: bool = False
     """Learn without transcriptions, even where there are some."""
-    guide: Literal["templates", "none"] = "templates"
+    guide: Literal["templates", "off"] = "templates"
     """What a line without a transcription is compared with, besides its picture. `templates`: the
     row of templates (`typica.templates`, pieces of ink that look alike) that explains it best takes
     the place of its text; where some lines are transcribed they first tell what the templates
-    stand for. `none` (paper): its picture alone, from which few sprites come to be used."""
+    stand for. `off` (paper): its picture alone, from which few sprites come to be used."""
     guide_until: float = 1.0
     """Share of the steps until which the guide is followed."""
     seed: int = 0
 
     def __post_init__(self) -> None:
-        require(self.guide in ("templates", "none"), f"training.guide: no kind {self.guide!r}")
+        require(self.guide in ("templates", "off"), f"training.guide: no kind {self.guide!r}")
         require(0 <= self.guide_until <= 1, "training.guide_until: between 0 and 1")
         require(self.batch_size >= 1, "training.batch_size: at least 1")
         require(self.steps >= 1, "training.steps: at least 1")
@@ -324,7 +324,7 @@ class TypewriterConfig:
     @property
     def guided(self) -> bool:
         """Whether lines without a transcription follow a guide."""
-        return self.training.guide != "none" and self.training.crop is None
+        return self.training.guide != "off" and self.training.crop is None
 
     @property
     def follows_text(self) -> bool:

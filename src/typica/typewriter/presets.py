@@ -70,7 +70,7 @@ def _paper(height: int, learning_rate: float, weight: float, batch: int, steps: 
             jitter_contrast=0.0,
             evaluations=100,
             bfloat16=False,
-            guide="none",
+            guide="off",
         ),
     )
 
