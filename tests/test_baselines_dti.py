@@ -316,7 +316,7 @@ def test_a_sprite_that_is_hardly_used_starts_again_from_one_that_is():
     for k in (1, 3):
         distance = (model.sprites.codes[k] - before[[0, 2, 4]]).abs().amax(1)
         source = int(distance.argmin())
-        assert 0 < float(distance[source]) * model.sprites.gain < 0.1
+        assert 0 < distance[source].item() * model.sprites.gain < 0.1
         same = [0, 2, 4][source]
         assert torch.equal(model.position.weights[1][k], model.position.weights[1][same])
         assert not optimizer.state[model.sprites.codes]["exp_avg"][k].any()
