@@ -29,6 +29,7 @@ from .mining import (
     mine_score,
     mine_select,
 )
+from .palaeography_adapt import palaeography_adapt
 from .typewriter import (
     typewriter_decompose,
     typewriter_eval,
@@ -85,6 +86,10 @@ _GROUPS: dict[str, tuple[str, dict[str, Callable[..., int]]]] = {
             "templates": baseline_templates,
             "matcher": baseline_matcher,
         },
+    ),
+    "palaeography": (
+        "Compare hands and scripts by their prototypes.",
+        {"adapt": palaeography_adapt},
     ),
     "images": (
         "Labelled pictures: check a data set.",

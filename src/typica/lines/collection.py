@@ -148,6 +148,7 @@ def _make_lines(
             glyphs=raw.glyphs,
             margin=raw.margin,
             place=raw.place,
+            fields=raw.fields,
         )
         for raw, split, document in zip(raws, splits, documents, strict=True)
     ]

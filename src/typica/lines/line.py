@@ -79,6 +79,7 @@ class Line:
         glyphs: The true glyph boxes, in reading order; empty if unknown.
         margin: By how many page pixels `polygon` is widened when the line is cut out.
         place: Where it stands in the file of its page; None if it comes from no such file.
+        fields: What else the data says of it, as names and values (such as script or date).
     """
 
     id: str
@@ -90,6 +91,7 @@ class Line:
     glyphs: tuple[Glyph, ...] = ()
     margin: float = 0.0
     place: PagePlace | None = None
+    fields: tuple[tuple[str, str], ...] = ()
 
     @property
     def text(self) -> str | None:

@@ -4,7 +4,8 @@
 
 The key is the file name with or without extension. `split` (`train`, `val`, `test`), `label` and
 `script` may be absent; `script`, else `document`, names the document. `sep` and `space` inside an
-entry, or beside the entries as strings, override the options of the call. Other keys are ignored.
+entry, or beside the entries as strings, override the options of the call. Other keys with a string
+are kept as the line's fields, by which lines can be grouped.
 
 Rendered lines have a third file, `glyphs.json`, with the true glyph boxes:
 `{id: [[symbol, left, top, right, bottom], ...]}`, pixels of the line image.
@@ -28,6 +29,10 @@ from ..text import TextOptions, normalize, tokenize
 from .source import ImageFinder, RawLine, Reading, check_id
 
 __all__ = ["read_annotation"]
+
+
+_OWN = frozenset({"label", "split", "sep", "space"})
+"""Keys of an entry that say how it is read, and no more."""
 
 
 class _Entry(dict[str, Any]):
@@ -171,7 +176,20 @@ def _line(
             raise Fault("the label is empty", "Write its text, or remove the label.")
     path = _image(key, images, finder)
     identity = os.path.splitext(key)[0] if is_picture(os.path.basename(key)) else key
-    return RawLine(identity, path, file, symbols, split, document)
+    fields = tuple(
+        (name, value) for name, value in entry.items() if name not in _OWN and _is_text(value)
+    )
+    return RawLine(identity, path, file, symbols, split, document, fields=fields)
+
+
+def _is_text(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _string(entry: _Entry, name: str) -> str | None:

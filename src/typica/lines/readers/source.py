@@ -34,6 +34,7 @@ class RawLine:
         margin: By how many pixels the outline is widened.
         glyphs: The true glyph boxes; empty if unknown.
         place: Where it stands in the file of its page; None if it comes from no such file.
+        fields: What else the file says of it, as names and values.
     """
 
     id: str
@@ -46,6 +47,7 @@ class RawLine:
     margin: float = 0.0
     glyphs: tuple[Glyph, ...] = ()
     place: PagePlace | None = None
+    fields: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass

@@ -1,0 +1,478 @@
+"""The job of `typica palaeography adapt`: from a reference and lines to prototypes of every group.
+
+What it leaves in its folder:
+
+    config.json               options, groups, the reference (its digest)
+    scenes-*.safetensors      the lines taken apart by the reference
+    groups/N.safetensors      the difference of one group to the reference, and how it went
+    occurrences.safetensors   every placed glyph on the grid of its sprite
+    prototypes.safetensors    the prototypes of the groups of the last level
+    FIELD.safetensors         those of every level above
+    problems.json             lines that were set aside
+
+A group that is done is not done again, and a group is a function of the options alone, so a job
+that was stopped at any instant ends with the same files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from ..errors import DataError, RunError
+from ..files import write_json
+from ..hardware import tune_process
+from ..interrupts import interruptible
+from ..lines.cache import LineCache
+from ..lines.line import LineCollection
+from ..runs import Run, load_tensors, save_tensors
+from ..typewriter.model import Typewriter
+from ..typewriter.storage import TypewriterAbout, load_typewriter
+from .adaptation import Difference, adapt_group, apply_difference
+from .groups import Group, Table, find_groups
+from .occurrences import Occurrences, letter_moments, take_occurrences
+from .options import AdaptOptions
+from .prototypes import Prototypes, save_prototypes
+from .scene_file import load_occurrences, load_scenes, save_occurrences, save_scenes
+from .scenes import Scene, take_scenes
+
+__all__ = ["AdaptResult", "adapt", "load_adapted"]
+
+
+@dataclass(frozen=True)
+class AdaptResult:
+    """How the job ended.
+
+    Arguments:
+        folder: Where everything is.
+        groups: The groups, coarse levels first.
+        done: How many of them are adapted.
+        minutes: Time spent on adapting, over all groups (processes run side by side).
+        without_field: Lines that lack one of the fields and were left out.
+        few: Of every group of the last level the letters with too few occurrences.
+    """
+
+    folder: Path
+    groups: tuple[Group, ...]
+    done: int
+    minutes: float
+    without_field: int
+    few: dict[str, tuple[str, ...]]
+
+    @property
+    def finished(self) -> bool:
+        return self.done == len(self.groups)
+
+    def summary(self) -> list[str]:
+        """Lines for a terminal."""
+        last = [g for g in self.groups if g.field == self.groups[-1].field]
+        rows = [f"{self.done} of {len(self.groups)} groups adapted, {self.minutes:.1f} minutes"]
+        if self.without_field:
+            rows.append(f"{self.without_field} lines lack a field of --by and were left out")
+        for group in last:
+            marked = self.few.get(group.name, ())
+            if marked:
+                shown = " ".join(marked[:20]) + (" ..." if len(marked) > 20 else "")
+                rows.append(f"  {group.name}: few occurrences of {len(marked)} letters: {shown}")
+        if self.finished:
+            rows.append(f"prototypes: {self.folder / 'prototypes.safetensors'}")
+        else:
+            rows.append("stopped: the same command with --resume goes on")
+        return rows
+
+
+def _group_file(folder: Path, number: int) -> Path:
+    return folder / "groups" / f"{number}.safetensors"
+
+
+def _digest(*parts: Any) -> str:
+    text = json.dumps(parts, ensure_ascii=False, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _file_digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def adapt(
+    reference: Path,
+    collection: LineCollection,
+    out: Path,
+    levels: tuple[str, ...] = ("document",),
+    options: AdaptOptions | None = None,
+    *,
+    table: Table | None = None,
+    families: str | None = None,
+    jobs: int | None = None,
+    resume: bool = False,
+    progress: bool = True,
+) -> AdaptResult:
+    """Adapt a reference typewriter to every group of lines and draw their prototypes.
+
+    Arguments:
+        reference: The run folder of a trained typewriter.
+        collection: The lines.
+        out: Folder to make.
+        levels: Fields by which the lines are grouped, from coarse to fine.
+        options: What learns and how long.
+        table: Fields of documents that the data itself does not have.
+        families: A field that names families of the groups of the first level, for comparison.
+        jobs: Groups at a time, each in a process with one thread; by default one per core.
+        resume: Go on with what is in `out`.
+        progress: Show progress bars on standard error.
+
+    Raises:
+        ConfigError: If a field does not exist.
+        DataError: If no line is left.
+        RunError: If `out` holds another job, or the reference is not trained.
+    """
+    tune_process()
+    options = options or AdaptOptions()
+    if options.splits == "train":
+        collection = collection.part("train")
+    groups, without = find_groups(collection, levels, table, families)
+    if not groups:
+        raise DataError(f"{collection.root}: no line has all fields of --by")
+    model_file = Run(reference).model if Path(reference).is_dir() else Path(reference)
+    model, about = load_typewriter(reference)
+    run = Run(Path(out))
+    record = {
+        "kind": "palaeography",
+        "options": asdict(options),
+        "reference": str(Path(reference).resolve()),
+        "reference_digest": _file_digest(model_file),
+        "data": collection.root.name,
+        "data_digest": collection.digest(),
+        "levels": list(levels),
+        "groups": [asdict(group) | {"lines": len(group.lines)} for group in groups],
+        "groups_digest": _digest([[g.name, g.field, g.family, list(g.lines)] for g in groups]),
+    }
+    with run.locked():
+        _begin(run, record, resume)
+        with LineCache(collection, model.config.height, run.folder / "cache") as cache:
+            if len(cache) < len(collection):
+                broken = len(collection) - len(cache)
+                raise DataError(
+                    f"{collection.root}: {broken} pictures cannot be read, the first: "
+                    f"{cache.collection.problems[-1]}. `typica lines check` lists them; mend or "
+                    "remove them first, so that groups stay what they are."
+                )
+            scenes = _scenes(run.folder, model, about, cache, options, record, progress)
+            done, seconds = _adapt_all(
+                Path(reference), collection, run.folder, groups, options, jobs, progress
+            )
+            if done < len(groups):
+                return AdaptResult(run.folder, tuple(groups), done, seconds / 60, len(without), {})
+            occurrences = _occurrences(run.folder, model, cache, scenes, progress)
+        few = _draw(run.folder, record, model, groups, options, occurrences)
+        write_json(
+            run.folder / "problems.json",
+            {"lines_without_field": [collection.lines[n].id for n in without], "few": few},
+        )
+    return AdaptResult(run.folder, tuple(groups), done, seconds / 60, len(without), few)
+
+
+def _begin(run: Run, record: dict[str, Any], resume: bool) -> None:
+    """Take the folder for this job, or refuse."""
+    if not run.config.exists():
+        run.write_config(record)
+        return
+    if not resume:
+        raise RunError(
+            f"{run.folder}: holds a run already. Give --resume to go on with it, or another --out."
+        )
+    kept = run.read_config()
+    for name in ("kind", "options", "reference_digest", "data_digest", "groups_digest"):
+        if kept.get(name) != record[name]:
+            raise RunError(
+                f"{run.folder}: was begun with another {name.removesuffix('_digest')}. Give the "
+                "same command as then, or another --out."
+            )
+
+
+def _scenes(
+    folder: Path,
+    model: Typewriter,
+    about: TypewriterAbout,
+    cache: LineCache,
+    options: AdaptOptions,
+    record: dict[str, Any],
+    progress: bool,
+) -> list[Scene]:
+    """The lines taken apart by the reference: from the folder, if they are there."""
+    path = folder / "scenes.safetensors"
+    mark = _digest(record["reference_digest"], record["data_digest"], options.follow_text)
+    if path.exists():
+        kept, found = load_scenes(path)
+        if found == mark and len(kept) == len(cache):
+            return kept
+    scenes = take_scenes(
+        model,
+        about,
+        cache,
+        follow_text=options.follow_text,
+        keep_features=options.what == "generator+background",
+        progress=progress,
+    )
+    save_scenes(path, scenes, mark)
+    return scenes
+
+
+def _occurrences(
+    folder: Path, model: Typewriter, cache: LineCache, scenes: list[Scene], progress: bool
+) -> Occurrences:
+    path = folder / "occurrences.safetensors"
+    if path.exists():
+        return load_occurrences(path)[0]
+    found = take_occurrences(model, cache, scenes, progress=progress)
+    save_occurrences(path, found, [line.id for line in cache.collection])
+    return found
+
+
+_worker: dict[str, Any] = {}
+"""What every group needs, loaded once in each process."""
+
+
+def _start_worker(
+    reference: Path, collection: LineCollection, folder: Path, options: AdaptOptions
+) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+    torch.set_num_threads(1)
+    tune_process()
+    _prepare(reference, collection, folder, options)
+
+
+def _prepare(
+    reference: Path, collection: LineCollection, folder: Path, options: AdaptOptions
+) -> None:
+    model, about = load_typewriter(reference)
+    cache = LineCache(collection, model.config.height, folder / "cache")
+    number = {symbol: i for i, symbol in enumerate(about.symbols)}
+    _worker.update(
+        model=model,
+        about=about,
+        cache=cache,
+        scenes=load_scenes(folder / "scenes.safetensors")[0],
+        targets=[
+            [number[letter] for letter in line.letters if letter in number]
+            for line in cache.collection
+        ],
+        options=options,
+        folder=folder,
+    )
+
+
+def _adapt_one(number: int, group: Group, start: Path | None) -> float:
+    """Adapt to one group, write its file, and give the seconds that it took."""
+    began = time.perf_counter()
+    cache, options = _worker["cache"], _worker["options"]
+    first: Difference | None = None if start is None else load_tensors(start)[0]
+    found = adapt_group(
+        _worker["model"],
+        _worker["about"].paper,
+        [np.asarray(cache[i]) for i in group.lines],
+        [_worker["scenes"][i] for i in group.lines],
+        [_worker["targets"][i] for i in group.lines],
+        options,
+        first,
+    )
+    seconds = time.perf_counter() - began
+    about = {
+        "kind": "adapted",
+        "group": group.name,
+        "field": group.field,
+        "family": group.family,
+        "lines": len(group.lines),
+        "before": found.before,
+        "after": found.after,
+        "losses": [round(loss, 7) for loss in found.losses],
+        "seconds": round(seconds, 2),
+    }
+    save_tensors(_group_file(_worker["folder"], number), found.difference, about)
+    return seconds
+
+
+def _seconds(path: Path) -> float | None:
+    """How long a finished group took; None if it is not there or damaged."""
+    try:
+        return float(load_tensors(path)[1]["seconds"])
+    except (RunError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _adapt_all(
+    reference: Path,
+    collection: LineCollection,
+    folder: Path,
+    groups: list[Group],
+    options: AdaptOptions,
+    jobs: int | None,
+    progress: bool,
+) -> tuple[int, float]:
+    """Adapt to the groups that are not done yet; the number that is done, and their seconds."""
+    known = [_seconds(_group_file(folder, number)) for number in range(len(groups))]
+    if jobs is None:
+        jobs = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    bar = tqdm(total=len(groups), unit="group", disable=not progress, desc="adapting")
+    bar.update(sum(one is not None for one in known))
+    with interruptible() as signals:
+        for field in dict.fromkeys(group.field for group in groups):
+            missing = [
+                number
+                for number, group in enumerate(groups)
+                if group.field == field and known[number] is None
+            ]
+            # the longest first, so that no process is left alone with it at the end
+            missing.sort(key=lambda number: -len(groups[number].lines))
+            starts = {number: _start(folder, groups, number, options) for number in missing}
+            made = (reference, collection, folder, options)
+            for number, seconds in _run_groups(groups, missing, starts, jobs, made, signals):
+                known[number] = seconds
+                bar.update(1)
+            if signals:
+                break
+    bar.close()
+    took = [one for one in known if one is not None]
+    return len(took), float(sum(took))
+
+
+def _start(folder: Path, groups: list[Group], number: int, options: AdaptOptions) -> Path | None:
+    """The file of the group of the level above, if that is where a group starts."""
+    if options.start == "reference" or not groups[number].family:
+        return None
+    for other in range(number):
+        if groups[other].name == groups[number].family:
+            return _group_file(folder, other)
+    return None
+
+
+def _run_groups(
+    groups: list[Group],
+    missing: list[int],
+    starts: dict[int, Path | None],
+    jobs: int,
+    made: tuple[Path, LineCollection, Path, AdaptOptions],
+    signals: list[int],
+) -> Iterator[tuple[int, float]]:
+    """Adapt to some groups side by side; yields each as it is done."""
+    if min(jobs, len(missing)) <= 1:
+        if missing:
+            _prepare(*made)
+        for number in missing:
+            if signals:
+                return
+            yield number, _adapt_one(number, groups[number], starts[number])
+        return
+    with ProcessPoolExecutor(
+        min(jobs, len(missing)), get_context("spawn"), _start_worker, made
+    ) as pool:
+        waiting: dict[Future[float], int] = {
+            pool.submit(_adapt_one, number, groups[number], starts[number]): number
+            for number in missing
+        }
+        while waiting:
+            done, _ = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
+            for future in done:
+                number = waiting.pop(future)
+                if not future.cancelled():
+                    yield number, future.result()
+            if signals:  # those under way are finished
+                for future in list(waiting):
+                    if future.cancel():
+                        del waiting[future]
+
+
+def load_adapted(folder: Path, group: str) -> Typewriter:
+    """The typewriter of one group: the reference with the group's difference.
+
+    Arguments:
+        folder: That of `typica palaeography adapt`.
+        group: Its name.
+
+    Raises:
+        RunError: If there is no such group, or the reference is gone or has changed.
+    """
+    record = Run(folder).read_config()
+    reference = Path(record["reference"])
+    file = Run(reference).model if reference.is_dir() else reference
+    if not file.exists():
+        raise RunError(
+            f"{folder}: the reference {reference} is not there any more. Put it back, or adapt "
+            "again."
+        )
+    if _file_digest(file) != record["reference_digest"]:
+        raise RunError(f"{reference}: has changed since {folder} was made. Adapt again.")
+    names = [one["name"] for one in record["groups"]]
+    if group not in names:
+        raise RunError(f"{folder}: no group {group!r}; there are {', '.join(names)}")
+    difference, _ = load_tensors(_group_file(folder, names.index(group)))
+    return apply_difference(load_typewriter(reference)[0], difference).eval()
+
+
+@torch.no_grad()
+def _draw(
+    folder: Path,
+    record: dict[str, Any],
+    model: Typewriter,
+    groups: list[Group],
+    options: AdaptOptions,
+    occurrences: Occurrences,
+) -> dict[str, tuple[str, ...]]:
+    """Write the prototypes of every level; the letters with few occurrences, by group."""
+    letters = tuple(s for s in model.symbols for _ in range(model.config.sprites.allographs))
+    reference = model.sprites().numpy()
+    few: dict[str, tuple[str, ...]] = {}
+    fields = list(dict.fromkeys(group.field for group in groups))
+    for field in fields:
+        numbers = [number for number, group in enumerate(groups) if group.field == field]
+        pictures = np.zeros((len(numbers), *reference.shape), np.float32)
+        errors = np.full_like(pictures, np.nan)
+        counts = np.zeros((len(numbers), len(reference)), np.int64)
+        how = []
+        for row, number in enumerate(numbers):
+            difference, about = load_tensors(_group_file(folder, number))
+            pictures[row] = apply_difference(model, difference).sprites().numpy()
+            own = np.isin(occurrences.lines, groups[number].lines)
+            counts[row] = np.bincount(occurrences.sprites[own], minlength=len(reference))
+            for sprite in np.flatnonzero(counts[row]):
+                chosen = occurrences.where(own & (occurrences.sprites == sprite))
+                errors[row, sprite] = letter_moments(chosen)[1]
+            how.append({k: about[k] for k in ("group", "lines", "before", "after", "seconds")})
+            few[groups[number].name] = tuple(
+                letters[k] for k in np.flatnonzero(counts[row] < options.least)
+            )
+        some = [groups[number] for number in numbers]
+        drawn = Prototypes(
+            letters,
+            tuple(group.name for group in some),
+            tuple(group.family for group in some),
+            reference,
+            pictures,
+            counts,
+            errors,
+        )
+        name = "prototypes" if field == fields[-1] else re.sub(r"[^\w.-]", "_", field)
+        about = {
+            "field": field,
+            "options": record["options"],
+            "reference_digest": record["reference_digest"],
+            "data": record["data"],
+            "groups": how,
+        }
+        save_prototypes(folder / f"{name}.safetensors", drawn, about)
+    return few
