@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from typica.errors import ConfigError
 from typica.typewriter.config import (
@@ -26,6 +28,7 @@ from typica.typewriter.selection import (
     straight_through,
 )
 from typica.typewriter.sprites import Sprites
+from typica.typewriter.variants import Variants, variants_of
 
 SYMBOLS = ("a", "b", "c")
 SMALL = TypewriterConfig(height=16, encoder=EncoderConfig(step=4))
@@ -166,11 +169,11 @@ def test_mixing_is_the_weighted_sum():
 
 def test_the_sprite_drawn_is_of_the_character_read():
     logits = torch.tensor([[0.30, 0.31, 0.35, 0.02, 0.02], [0.3, 0.2, 0.0, 0.1, 0.4]]).log()[None]
-    assert best_sprites(logits, 2).tolist() == [[1, 0]]  # not 2, and not the blank
-    assert best_sprites(logits, 1).tolist() == [[2, 4]]
+    assert best_sprites(logits, Variants((2, 2))).tolist() == [[1, 0]]  # not 2, and not the blank
+    assert best_sprites(logits, Variants((1,) * 4)).tolist() == [[2, 4]]
     logits = torch.randn(3, 50, 7)
-    read = character_log_probabilities(logits, 2).argmax(-1)
-    drawn = best_sprites(logits, 2)
+    read = character_log_probabilities(logits, Variants((2,) * 3)).argmax(-1)
+    drawn = best_sprites(logits, Variants((2,) * 3))
     assert (drawn == 6).equal(read == 3)
     assert (drawn // 2).equal(read)
 
@@ -183,9 +186,36 @@ def test_unet_sprites_are_the_same_in_training_and_evaluation():
 def test_allographs_add_their_probabilities():
     logits = torch.randn(1, 2, 7)
     p = logits.softmax(-1)[0, 0]
-    got = character_log_probabilities(logits, 2).exp()[0, 0]
+    got = character_log_probabilities(logits, Variants((2,) * 3)).exp()[0, 0]
     want = torch.stack([p[0] + p[1], p[2] + p[3], p[4] + p[5], p[6]])
     torch.testing.assert_close(got, want)
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=6), st.integers(0, 1000))
+def test_characters_may_have_different_numbers_of_sprites(counts, seed):
+    variants = Variants(tuple(counts))
+    logits = torch.randn(2, 3, sum(counts) + 1, generator=torch.Generator().manual_seed(seed))
+    p = logits.double().softmax(-1)
+    got = character_log_probabilities(logits.double(), variants).exp()
+    chosen = best_sprites(logits, variants)
+    start = 0
+    for character, count in enumerate(counts):
+        own = range(start, start + count)
+        torch.testing.assert_close(got[..., character], p[..., list(own)].sum(-1))
+        assert [variants.number(k) for k in own] == list(range(count))
+        assert variants.owner[start : start + count].tolist() == [character] * count
+        for row, at in (got.argmax(-1) == character).nonzero().tolist():
+            best = max(own, key=lambda k: float(logits[row, at, k]))
+            assert chosen[row, at] == best
+        start += count
+    torch.testing.assert_close(got[..., -1], p[..., -1])
+    assert ((got.argmax(-1) == len(counts)) == (chosen == start)).all()
+
+
+def test_some_characters_get_more_sprites():
+    config = SpriteConfig(allographs=2, more=("d", "s", "d"))
+    assert variants_of(config, ("a", "d", "s")).counts == (2, 4, 3)
+    assert variants_of(SpriteConfig(count=6, allographs=2), ()).counts == (2, 2, 2)
 
 
 @pytest.mark.parametrize("name", PRESETS)

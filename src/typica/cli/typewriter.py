@@ -49,6 +49,7 @@ def typewriter_train(
     config: Path | None = None,
     set: Annotated[tuple[tuple[str, ...], ...], arg(name="set"), UseAppendAction] = (),
     unsupervised: bool = False,
+    start_from: Path | None = None,
     max_minutes: float | None = None,
     device: str = "auto",
     resume: bool = False,
@@ -66,6 +67,8 @@ def typewriter_train(
         set: Options to change, such as training.steps=500 loss.alignment=ctc.
         unsupervised: Learn without transcriptions, even where there are some; `typica typewriter
             name` then names the sprites from a few transcribed lines.
+        start_from: A trained run whose weights to start from, with its configuration unless another
+            is given; for a similar hand, or to give letters more sprites (sprites.more).
         max_minutes: Fit the number of steps to this time.
         device: auto, cpu, cuda, ...
         resume: Go on with the run in --out.
@@ -75,7 +78,7 @@ def typewriter_train(
     changes = tuple(change for group in set for change in group)
     if unsupervised:
         changes += ("training.unsupervised=true",)
-    resolved = _configuration(preset, config, changes)
+    resolved = _configuration(preset, config, changes, start_from)
     if print_config:
         print(as_json(resolved.as_dict()))
         return 0
@@ -99,6 +102,7 @@ def typewriter_train(
         max_minutes=max_minutes,
         device=device,
         resume=resume,
+        start=start_from,
         tensorboard=tensorboard,
         cache_folder=_cache(out),
     )
@@ -108,15 +112,22 @@ def typewriter_train(
 
 
 def _configuration(
-    preset_name: str, file: Path | None, changes: tuple[str, ...]
+    preset_name: str, file: Path | None, changes: tuple[str, ...], start: Path | None = None
 ) -> TypewriterConfig:
     from ..configs import read_config_file, with_changes
     from ..typewriter.presets import config_from_dict, preset
 
-    start = preset(preset_name)
+    config = preset(preset_name)
     if file is not None:
-        start = config_from_dict(read_config_file(file))
-    return with_changes(start, changes)
+        config = config_from_dict(read_config_file(file))
+    if start is not None:
+        from ..typewriter.carrying import continued
+        from ..typewriter.storage import load_typewriter
+
+        if file is None and preset_name == "default":
+            config = load_typewriter(start, named=False)[1].config
+        config = continued(config)
+    return with_changes(config, changes)
 
 
 def _run_reading(run: Path, data: DataOptions) -> ReadingOptions:

@@ -434,7 +434,7 @@ def _draw(
     occurrences: Occurrences,
 ) -> dict[str, tuple[str, ...]]:
     """Write the prototypes of every level; the letters with few occurrences, by group."""
-    letters = tuple(s for s in model.symbols for _ in range(model.config.sprites.allographs))
+    letters = tuple(model.symbols[character] for character in model.variants.owner[:-1])
     reference = model.sprites().numpy()
     few: dict[str, tuple[str, ...]] = {}
     fields = list(dict.fromkeys(group.field for group in groups))

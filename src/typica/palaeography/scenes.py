@@ -197,7 +197,7 @@ def take_scenes(
                 stands = sprites_of(
                     characters.to(device),
                     logits[row : row + 1, :size],
-                    model.config.sprites.allographs,
+                    model.variants,
                 )[0]
             places = (stands < blank).nonzero().flatten()
             # the colour of a layer that is certainly not blank

@@ -71,6 +71,9 @@ class SpriteConfig:
     of the guide. A number means to learn without texts (`training.unsupervised`)."""
     allographs: int = 1
     """L, sprites per character; their probabilities are summed for the text loss."""
+    more: tuple[str, ...] = ()
+    """Characters with one sprite more than the others; one that stands here twice gets two more.
+    `typica typewriter allographs` proposes them."""
     initial_opacity: float = 0.12
     """Opacity of a new sprite. The paper's sigmoid starts at 0.5, grey squares that have to be
     erased first; a faint start saves those steps."""
@@ -308,6 +311,10 @@ class TypewriterConfig:
         require(
             count is None or count % self.sprites.allographs == 0,
             "sprites.count: not a multiple of sprites.allographs",
+        )
+        require(
+            count is None or not self.sprites.more,
+            "sprites.more: without a text no character is known that could have more sprites",
         )
         if self.sprites.generator == "unet":
             require(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
@@ -29,7 +30,7 @@ def sprite_names(model: Typewriter) -> tuple[str, ...]:
     The numbers start at 1, as in the report, and have the same number of digits, so that a row
     of them can be told apart.
     """
-    count = model.sprites.codes.shape[0] // model.config.sprites.allographs
+    count = model.variants.characters
     digits = len(str(count))
     return model.symbols or tuple(f"{k:0{digits}d}" for k in range(1, count + 1))
 
@@ -61,7 +62,7 @@ def _characters(model: Typewriter, taken: Decomposition) -> NDArray[np.int64]:
     """The character drawn at every position, `(B, T)`; -1 for blank or beyond the line."""
     sprite = taken.weights.argmax(-1)
     none = (sprite == taken.weights.shape[-1] - 1) | ~taken.valid
-    character = sprite // model.config.sprites.allographs
+    character = torch.from_numpy(model.variants.owner).to(sprite.device)[sprite]
     chosen: NDArray[np.int64] = character.masked_fill(none, -1).cpu().numpy()
     return chosen
 

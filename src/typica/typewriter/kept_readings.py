@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import RunError
 from ..files import write_json, write_text
 from ..lines.line import Box, LineCollection
 from .evaluation import Evaluation
 from .pictures import write_png
 from .reading import LineReading, PlacedGlyph
 
-__all__ = ["reading_from_dict", "reading_to_dict", "write_evaluation"]
+__all__ = ["read_readings", "reading_from_dict", "reading_to_dict", "write_evaluation"]
 
 Pictures = Mapping[str, Mapping[str, NDArray[np.uint8]]]
 
@@ -77,6 +78,26 @@ def _glyph_from_dict(g: dict[str, Any]) -> PlacedGlyph:
         g["placements"],
         tuple(g.get("also", ())),
     )
+
+
+def read_readings(
+    path: Path,
+) -> tuple[dict[str, list[str] | None], dict[str, LineReading]]:
+    """Truth (None if unknown) and reading of every line of a `readings.jsonl`, by its id.
+
+    Raises:
+        RunError: If the file is missing or damaged.
+    """
+    truths: dict[str, list[str] | None] = {}
+    found: dict[str, LineReading] = {}
+    try:
+        for row in path.read_text(encoding="utf-8").splitlines():
+            values = json.loads(row)
+            found[values["line"]] = reading_from_dict(values)
+            truths[values["line"]] = values["truth"]
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise RunError(f"{path}: damaged ({error}). Run `typica typewriter eval` again.") from error
+    return truths, found
 
 
 def write_evaluation(

@@ -27,6 +27,7 @@ from .selection import (
     straight_through,
 )
 from .sprites import Sprites
+from .variants import variants_of
 
 __all__ = ["Decomposition", "LineBatch", "Typewriter"]
 
@@ -118,7 +119,8 @@ class Typewriter(nn.Module):
         self.config, self.symbols = config, symbols
         paper_colour, ink_colour = torch.tensor(paper), torch.tensor(ink)
         size = (config.sprite_height, config.sprite_width)
-        count = config.sprites.count or len(symbols) * config.sprites.allographs
+        self.variants = variants_of(config.sprites, symbols)
+        count = self.variants.sprites
         features = config.encoder.features
         self.encoder = Encoder(config.height, config.encoder, paper_colour)
         self.sprites = Sprites(count, *size, config.height, config.sprites)
@@ -147,7 +149,7 @@ class Typewriter(nn.Module):
 
     def log_probabilities(self, logits: Tensor) -> Tensor:
         """Log-probability of every character at every position, `(B, T, K + 1)`."""
-        return character_log_probabilities(logits, self.config.sprites.allographs)
+        return character_log_probabilities(logits, self.variants)
 
     @torch.no_grad()
     def choose(
@@ -168,14 +170,13 @@ class Typewriter(nn.Module):
         Returns:
             Sprite indices `(B, T)`, K for the empty sprite.
         """
-        allographs = self.config.sprites.allographs
-        config = self.config
+        config, variants = self.config, self.variants
         if self.training or config.loss.alignment == "ctc" or not config.follows_text:
-            return best_sprites(logits, allographs)
+            return best_sprites(logits, variants)
         logs = self.log_probabilities(logits).double().cpu().numpy()
         blank = logs.shape[2] - 1
-        boxes = ink_boxes(sprites.cpu().numpy())[::allographs]
-        ink_width = np.array([max(box.width, 1.0) for box in boxes] + [1.0])
+        boxes = ink_boxes(sprites.cpu().numpy())
+        ink_width = np.array([max(boxes[k].width, 1.0) for k in variants.first] + [1.0])
         scale = placement.scale.cpu().numpy()
         centre = np.arange(logs.shape[1]) * self.step + placement.shift[..., 0].cpu().numpy()
         characters = np.full(logs.shape[:2], blank)
@@ -188,7 +189,7 @@ class Typewriter(nn.Module):
                 logs[row, np.arange(size), placed],
             )
             characters[row, :size] = np.where(placed < 0, blank, placed)
-        return sprites_of(torch.from_numpy(characters).to(logits.device), logits, allographs)
+        return sprites_of(torch.from_numpy(characters).to(logits.device), logits, variants)
 
     def paint_background(self, features: Tensor, cells: Tensor) -> Tensor:
         """The background colour of every column, `(B, 3, W)`, from features `(B, T, D)`."""

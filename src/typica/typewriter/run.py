@@ -100,7 +100,8 @@ def train_and_report(
     save_typewriter(run.model, load_tensors(run.model)[0], about)
     run.write_config(about.as_dict())
     masks = model.sprites().detach().cpu().numpy()
-    names = [name for name in sprite_names(model) for _ in range(model.config.sprites.allographs)]
+    called = sprite_names(model)
+    names = [called[character] for character in model.variants.owner[:-1]]
     write_png(run.folder / "alphabet.png", sprite_sheet(masks, names))
     with LineCache(
         collection.part(split), model.config.height, options.get("cache_folder")

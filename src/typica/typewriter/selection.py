@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import SelectionConfig
+from .variants import Variants
 
 __all__ = [
     "Selection",
@@ -79,40 +80,39 @@ def mix_sprites(probabilities: Tensor, sprites: Tensor) -> Tensor:
     return mixed.unflatten(-1, sprites.shape[1:])
 
 
-def best_sprites(logits: Tensor, allographs: int) -> Tensor:
+def best_sprites(logits: Tensor, variants: Variants) -> Tensor:
     """The sprite that each position draws: the best one of the character that it reads.
 
     With several sprites per character this need not be the most probable sprite, because the
     character is chosen by the sum of its sprites.
 
     Arguments:
-        logits: `(B, T, K * L + 1)`, sprites of one character side by side, blank last.
-        allographs: L.
+        logits: `(B, T, K + 1)`, the empty sprite last.
+        variants: Which sprites stand for which character.
 
     Returns:
-        Sprite indices `(B, T)`, K * L for the empty sprite.
+        Sprite indices `(B, T)`, K for the empty sprite.
     """
-    return sprites_of(
-        character_log_probabilities(logits, allographs).argmax(-1), logits, allographs
-    )
+    return sprites_of(character_log_probabilities(logits, variants).argmax(-1), logits, variants)
 
 
-def sprites_of(characters: Tensor, logits: Tensor, allographs: int) -> Tensor:
+def sprites_of(characters: Tensor, logits: Tensor, variants: Variants) -> Tensor:
     """The best sprite of a given character at every position.
 
     Arguments:
-        characters: Character indices `(B, T)`, K for the empty sprite.
-        logits: `(B, T, K * L + 1)`, sprites of one character side by side, blank last.
-        allographs: L.
+        characters: Character indices `(B, T)`, their number for the empty sprite.
+        logits: `(B, T, K + 1)`, the empty sprite last.
+        variants: Which sprites stand for which character.
 
     Returns:
-        Sprite indices `(B, T)`, K * L for the empty sprite.
+        Sprite indices `(B, T)`, K for the empty sprite.
     """
-    if allographs == 1:
+    if variants.single:
         return characters
-    inner = logits[..., :-1].unflatten(-1, (-1, allographs)).argmax(-1)
-    inner = F.pad(inner, (0, 1))  # the empty sprite has no variants
-    return characters * allographs + inner.gather(-1, characters[..., None]).squeeze(-1)
+    first = torch.from_numpy(variants.first).to(logits.device)
+    best = first + variants.gathered(logits).argmax(-1)
+    best = F.pad(best, (0, 1), value=variants.sprites)  # the empty sprite has no variants
+    return best.gather(-1, characters[..., None]).squeeze(-1)
 
 
 def straight_through(probabilities: Tensor, chosen: Tensor) -> Tensor:
@@ -126,18 +126,18 @@ def straight_through(probabilities: Tensor, chosen: Tensor) -> Tensor:
     return hard + probabilities - probabilities.detach()
 
 
-def character_log_probabilities(logits: Tensor, allographs: int) -> Tensor:
-    """Log-probability of every character: that of its L sprites together.
+def character_log_probabilities(logits: Tensor, variants: Variants) -> Tensor:
+    """Log-probability of every character: that of its sprites together.
 
     Arguments:
-        logits: `(B, T, K * L + 1)`, sprites of one character side by side, blank last.
-        allographs: L.
+        logits: `(B, T, K + 1)`, the empty sprite last.
+        variants: Which sprites stand for which character.
 
     Returns:
-        `(B, T, K + 1)`, blank last.
+        `(B, T, characters + 1)`, blank last.
     """
     logs = logits.log_softmax(-1)
-    if allographs == 1:
+    if variants.single:
         return logs
-    letters = logs[..., :-1].unflatten(-1, (-1, allographs)).logsumexp(-1)
+    letters = variants.gathered(logs).logsumexp(-1)
     return torch.cat([letters, logs[..., -1:]], dim=-1)

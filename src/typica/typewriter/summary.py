@@ -28,12 +28,13 @@ from ..reports.typewriter_values import (
 )
 from ..reports.wording import flat, hardware
 from ..runs import Run
-from .assessment import reading_from_dict
 from .edits import edit_operations
+from .kept_readings import read_readings
 from .naming import Naming
 from .naming_file import KeptNaming
 from .reading import LineReading, PlacedGlyph
 from .storage import TypewriterAbout, load_typewriter
+from .variants import variants_of
 
 __all__ = ["write_report"]
 
@@ -54,7 +55,7 @@ def write_report(run: Path | str, split: str | None = None) -> Path:
     folder = Run(Path(run))
     chosen = _evaluation(folder, split)
     summary = _json(chosen / "evaluation.json")
-    truths, found = _readings(chosen / "readings.jsonl")
+    truths, found = read_readings(chosen / "readings.jsonl")
     model, about = load_typewriter(folder.folder)
     _require_same_names(chosen, summary, about.naming)
     if not about.reads_text:  # numbered sprites cannot be compared with a transcription
@@ -158,20 +159,6 @@ def _json(path: Path) -> dict[str, Any]:
     return values
 
 
-def _readings(path: Path) -> tuple[dict[str, list[str] | None], dict[str, LineReading]]:
-    """Truth and reading of every line."""
-    truths: dict[str, list[str] | None] = {}
-    found: dict[str, LineReading] = {}
-    try:
-        for row in path.read_text(encoding="utf-8").splitlines():
-            values = json.loads(row)
-            found[values["line"]] = reading_from_dict(values)
-            truths[values["line"]] = values["truth"]
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise RunError(f"{path}: damaged ({error}). Run `typica typewriter eval` again.") from error
-    return truths, found
-
-
 def _letters(truth: list[str] | None) -> list[str]:
     return [symbol for symbol in truth or () if symbol != SPACE]
 
@@ -239,11 +226,12 @@ def _sprite_cards(
                 if expected is not None:
                     total[expected] += 1
                     wrong[expected] += expected != read
-    allographs = about.config.sprites.allographs
+    variants = variants_of(about.config.sprites, about.symbols)
     naming = None if about.naming is None else about.naming.naming
     for number, mask in enumerate(masks):
-        symbol = about.symbols[number // allographs] if about.symbols else ""
-        notes = [f"variant {number % allographs + 1}"] if allographs > 1 else []
+        symbol = about.symbols[variants.owner[number]] if about.symbols else ""
+        several = variants.counts[variants.owner[number]] > 1
+        notes = [f"variant {variants.number(number) + 1}"] if several else []
         if naming is not None:
             symbol = "".join(naming.names[number])
             notes += _joint_names(naming, number)

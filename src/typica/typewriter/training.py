@@ -23,12 +23,13 @@ from ..interrupts import interruptible
 from ..lines.cache import LineCache
 from ..lines.line import LineCollection
 from ..runs import Run, load_tensors
+from .carrying import carry_over
 from .config import TypewriterConfig
 from .guide import Guide, find_guide, read_guide, write_guide
 from .loading import collection_colours
 from .objective import learning_rate
 from .state import Progress, TrainingState
-from .storage import TypewriterAbout, save_typewriter
+from .storage import TypewriterAbout, load_typewriter, save_typewriter
 
 __all__ = ["TrainingResult", "train"]
 
@@ -107,6 +108,7 @@ def train(
     max_minutes: float | None = None,
     device: str = "auto",
     resume: bool = False,
+    start: Path | None = None,
     text: dict[str, Any] | None = None,
     cache_folder: Path | None = None,
     tensorboard: bool = False,
@@ -121,6 +123,8 @@ def train(
         max_minutes: Fit the number of steps to this time instead of `config.training.steps`.
         device: `auto`, `cpu`, `cuda`, ...
         resume: Go on from the checkpoint in `out`.
+        start: A trained typewriter (run folder or weights file) whose weights a new run starts
+            from, as far as they fit: sprites by their characters.
         text: The options with which the transcriptions were read, kept for the record.
         cache_folder: Where to keep the resized lines between runs; None keeps them nowhere.
         tensorboard: Also write TensorBoard events into the run folder.
@@ -185,6 +189,11 @@ def train(
                 training.load()
                 run.cut_log(training.progress.step)
             else:
+                if start is not None:
+                    source, told = load_typewriter(start, named=False)
+                    model = training.accelerator.unwrap_model(training.model)
+                    carried = carry_over(model, about.symbols, source, told.symbols)
+                    about.training["started_from"] = {"run": Path(start).name, **carried}
                 run.log.unlink(missing_ok=True)
                 run.write_config(about.as_dict())
                 problems = [vars(p) | {"file": str(p.file.name)} for p in cache.collection.problems]
