@@ -10,42 +10,18 @@ its interval, the validation error over time, and the hardware.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
-
-import numpy as np
-from PIL import Image
 
 from typica.files import write_json
 from typica.lines.collection import ReadingOptions, read_lines
 from typica.lines.text import TextOptions
 from typica.runs import Run
 from typica.typewriter.assessment import evaluate_run
-from typica.typewriter.pictures import sprite_sheet, stack_pictures, write_png
+from typica.typewriter.figures import write_figures
 from typica.typewriter.presets import preset, with_changes
 from typica.typewriter.run import train_and_report
-from typica.typewriter.storage import load_typewriter
 from typica.typewriter.summary import write_report
 from typica.typewriter.wording import evaluation_lines
-
-
-def pictures(run: Path, split: str, out: Path, font: Path | None, lines: int) -> None:
-    """The alphabet, and some lines with reconstruction and segmentation below each."""
-    model, about = load_typewriter(run)
-    masks = model.sprites().detach().numpy()
-    sheet = sprite_sheet(masks, about.symbols, columns=16, font=font)
-    write_png(out.with_name(out.name + "-alphabet.png"), sheet)
-    folder = run / "evaluation" / split
-    summary = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
-    rows = []
-    for name in summary["samples"][1 : lines + 1]:
-        number = summary["pictures"][name]
-        three = [
-            np.asarray(Image.open(folder / "pictures" / f"{number}-{kind}.png").convert("RGB"))
-            for kind in ("original", "reconstruction", "segmentation")
-        ]
-        rows.append(stack_pictures(three, gap=3))
-    write_png(out.with_name(out.name + "-lines.png"), stack_pictures(rows, gap=14))
 
 
 def main() -> None:
@@ -104,7 +80,9 @@ def main() -> None:
     if given.out:
         write_json(given.out, result)
     if given.pictures:
-        pictures(given.run, given.split, given.pictures, given.font, given.lines)
+        write_figures(
+            [given.run], given.pictures, split=given.split, lines=given.lines, font=given.font
+        )
 
 
 if __name__ == "__main__":

@@ -37,6 +37,8 @@ from .typewriter import (
     typewriter_report,
     typewriter_train,
 )
+from .typewriter_export import typewriter_export, typewriter_type
+from .typewriter_figures import typewriter_figures
 
 __all__ = ["main"]
 
@@ -75,6 +77,9 @@ _GROUPS: dict[str, tuple[str, dict[str, Callable[..., int]]]] = {
             "eval": typewriter_eval,
             "decompose": typewriter_decompose,
             "report": typewriter_report,
+            "figures": typewriter_figures,
+            "export": typewriter_export,
+            "type": typewriter_type,
         },
     ),
     "baseline": (

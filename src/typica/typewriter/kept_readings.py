@@ -18,12 +18,20 @@ from numpy.typing import NDArray
 
 from ..errors import RunError
 from ..files import write_json, write_text
-from ..lines.line import Box, LineCollection
+from ..lines.line import SPLITS, Box, LineCollection
+from ..runs import Run
 from .evaluation import Evaluation
 from .pictures import write_png
 from .reading import LineReading, PlacedGlyph
 
-__all__ = ["read_readings", "reading_from_dict", "reading_to_dict", "write_evaluation"]
+__all__ = [
+    "kept_evaluation",
+    "read_readings",
+    "read_summary",
+    "reading_from_dict",
+    "reading_to_dict",
+    "write_evaluation",
+]
 
 Pictures = Mapping[str, Mapping[str, NDArray[np.uint8]]]
 
@@ -98,6 +106,50 @@ def read_readings(
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise RunError(f"{path}: damaged ({error}). Run `typica typewriter eval` again.") from error
     return truths, found
+
+
+def kept_evaluation(run: Run, split: str | None = None) -> Path:
+    """The folder of the evaluation to show.
+
+    Arguments:
+        run: The run folder.
+        split: Which; by default test, else val, else train, else all.
+
+    Raises:
+        RunError: If there is none.
+    """
+    wanted = [split] if split else ["test", "val", "train", "all"]
+    for name in wanted:
+        folder = run.folder / "evaluation" / name
+        if (folder / "evaluation.json").exists():
+            return folder
+    run.read_config()  # says so if this is no run folder at all
+    have = [s for s in (*SPLITS, "all") if (run.folder / "evaluation" / s).is_dir()]
+    raise RunError(
+        f"{run.folder}: has no evaluation of {' or '.join(wanted)}"
+        + (f" (but of {', '.join(have)})" if have else "")
+        + ". Run `typica typewriter eval` first."
+    )
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    """The numbers of an evaluation, and which lines have pictures.
+
+    Arguments:
+        folder: `evaluation/<split>/` of a run.
+
+    Raises:
+        RunError: If the file is missing or damaged.
+    """
+    path = folder / "evaluation.json"
+    try:
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        for name in ("split", "lines", "pictures", "samples", "worst"):
+            if name not in values:
+                raise ValueError(f"no {name!r}")
+    except (OSError, ValueError, TypeError) as error:
+        raise RunError(f"{path}: damaged ({error}). Run `typica typewriter eval` again.") from error
+    return values
 
 
 def write_evaluation(

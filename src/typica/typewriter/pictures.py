@@ -18,7 +18,14 @@ from ..errors import DataError
 from ..files import atomic_path
 from .reading import PlacedGlyph
 
-__all__ = ["draw_boxes", "label_colours", "sprite_sheet", "stack_pictures", "write_png"]
+__all__ = [
+    "caption_picture",
+    "draw_boxes",
+    "label_colours",
+    "sprite_sheet",
+    "stack_pictures",
+    "write_png",
+]
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -137,6 +144,16 @@ def _font(path: Path | None) -> Font:
         return ImageFont.truetype(str(path), _CAPTION)
     except OSError as error:
         raise DataError(f"{path}: cannot be read as a font ({error}): give another") from error
+
+
+def caption_picture(text: str, font: Path | None = None) -> np.ndarray:
+    """A line of text as a grey picture of bytes, `(H, W)`.
+
+    Arguments:
+        text: What to write.
+        font: A font file; Pillow's own if not given.
+    """
+    return _caption(text, _font(font))
 
 
 def _caption(symbol: str, font: Font) -> np.ndarray:

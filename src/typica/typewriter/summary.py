@@ -16,7 +16,7 @@ from PIL import Image
 
 from .. import __version__
 from ..errors import RunError
-from ..lines.line import SPACE, SPLITS, Box, Problem
+from ..lines.line import SPACE, Box, Problem
 from ..reports.typewriter import write_typewriter_report
 from ..reports.typewriter_values import (
     Confusion,
@@ -29,7 +29,7 @@ from ..reports.typewriter_values import (
 from ..reports.wording import flat, hardware
 from ..runs import Run
 from .edits import edit_operations
-from .kept_readings import read_readings
+from .kept_readings import kept_evaluation, read_readings, read_summary
 from .naming import Naming
 from .naming_file import KeptNaming
 from .reading import LineReading, PlacedGlyph
@@ -53,8 +53,8 @@ def write_report(run: Path | str, split: str | None = None) -> Path:
         RunError: If the folder has no model, or no evaluation of that split.
     """
     folder = Run(Path(run))
-    chosen = _evaluation(folder, split)
-    summary = _json(chosen / "evaluation.json")
+    chosen = kept_evaluation(folder, split)
+    summary = read_summary(chosen)
     truths, found = read_readings(chosen / "readings.jsonl")
     model, about = load_typewriter(folder.folder)
     _require_same_names(chosen, summary, about.naming)
@@ -130,33 +130,6 @@ def _description(train_lines: object, summary: dict[str, Any], naming: KeptNamin
             f"{naming.data}, {naming.split}."
         )
     return f"Learned from {train_lines} lines, judged on {summary['lines']} {judged}.{named}"
-
-
-def _evaluation(run: Run, split: str | None) -> Path:
-    """The folder of the evaluation to show."""
-    wanted = [split] if split else ["test", "val", "train", "all"]
-    for name in wanted:
-        folder = run.folder / "evaluation" / name
-        if (folder / "evaluation.json").exists():
-            return folder
-    run.read_config()  # says so if this is no run folder at all
-    have = [s for s in (*SPLITS, "all") if (run.folder / "evaluation" / s).is_dir()]
-    raise RunError(
-        f"{run.folder}: has no evaluation of {' or '.join(wanted)}"
-        + (f" (but of {', '.join(have)})" if have else "")
-        + ". Run `typica typewriter eval` first."
-    )
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        for name in ("split", "lines", "pictures", "samples", "worst"):
-            if name not in values:
-                raise ValueError(f"no {name!r}")
-    except (OSError, ValueError, TypeError) as error:
-        raise RunError(f"{path}: damaged ({error}). Run `typica typewriter eval` again.") from error
-    return values
 
 
 def _letters(truth: list[str] | None) -> list[str]:
