@@ -368,3 +368,23 @@ def test_options_are_checked():
     assert rates[0] == QUICK.learning_rate
     assert rates == sorted(rates, reverse=True)
     assert rates[-1] > 0
+
+
+def test_without_learning_the_prototype_is_the_mean_of_its_occurrences(place, tmp_path):
+    options = replace(QUICK, what="nothing")
+    given = (place / "run", _lines(place), tmp_path / "job", ("script",), options)
+    assert adapt(*given, progress=False).finished
+    found, about = load_prototypes(tmp_path / "job/prototypes.safetensors")
+    kept, _ = load_occurrences(tmp_path / "job/occurrences.safetensors")
+    lines = _lines(place).part("train")
+    for row, group in enumerate(found.groups):
+        own = [number for number, line in enumerate(lines) if line.document == group]
+        for sprite in range(len(found.letters)):
+            chosen = kept.where(np.isin(kept.lines, own) & (kept.sprites == sprite))
+            mean, error = letter_moments(chosen)
+            np.testing.assert_array_equal(found.pictures[row, sprite], mean)
+            np.testing.assert_array_equal(found.errors[row, sprite], error)
+    assert len(about["effective_pixels"]) == len(found.letters)
+    assert max(v for v in about["effective_pixels"] if v is not None) > 1
+    with pytest.raises(RunError, match="nothing was adapted"):
+        load_adapted(tmp_path / "job", "one")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from typica.errors import ConfigError, DataError
+from typica.errors import ConfigError, DataError, RunError
 from typica.lines.collection import read_lines
 from typica.lines.line import Line, LineCollection
-from typica.palaeography.groups import find_groups, read_group_table
+from typica.palaeography.groups import Group, find_groups, load_groups, read_group_table, save_groups
 
 
 def _collection(*rows: tuple[str, dict[str, str]]) -> LineCollection:
@@ -105,3 +105,13 @@ def test_a_table_that_is_no_text_is_named(tmp_path):
     file.write_bytes(b"document\n\xff\xfe\n")
     with pytest.raises(DataError, match=r"t\.csv"):
         read_group_table(file)
+
+
+def test_groups_are_kept_by_the_ids_of_their_lines(tmp_path):
+    groups = [Group("a", "document", "f", (0, 2)), Group("b", "document", "", (1,))]
+    save_groups(tmp_path / "g.json", groups, ["x", "y", "z"])
+    assert load_groups(tmp_path / "g.json", ["x", "y", "z"]) == groups
+    moved = load_groups(tmp_path / "g.json", ["z", "y", "x"])
+    assert [g.lines for g in moved] == [(2, 0), (1,)]
+    with pytest.raises(RunError, match=r"g\.json"):
+        load_groups(tmp_path / "g.json", ["x", "y"])

@@ -3,6 +3,7 @@
 What it leaves in its folder:
 
     config.json               options, groups, the reference (its digest)
+    groups.json               the lines of every group
     scenes-*.safetensors      the lines taken apart by the reference
     groups/N.safetensors      the difference of one group to the reference, and how it went
     occurrences.safetensors   every placed glyph on the grid of its sprite
@@ -18,35 +19,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import re
-import signal
-import time
-from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import torch
-from tqdm import tqdm
 
 from ..errors import DataError, RunError
 from ..files import write_json
 from ..hardware import tune_process
-from ..interrupts import interruptible
 from ..lines.cache import LineCache
 from ..lines.line import LineCollection
-from ..runs import Run, load_tensors, save_tensors
+from ..runs import Run, load_tensors
 from ..typewriter.model import Typewriter
 from ..typewriter.storage import TypewriterAbout, load_typewriter
-from .adaptation import Difference, adapt_group, apply_difference
-from .groups import Group, Table, find_groups
-from .occurrences import Occurrences, letter_moments, take_occurrences
+from .adaptation import apply_difference
+from .drawing import draw_prototypes
+from .group_jobs import adapt_groups, group_file
+from .groups import Group, Table, find_groups, save_groups
+from .occurrences import Occurrences, take_occurrences
 from .options import AdaptOptions
-from .prototypes import Prototypes, save_prototypes
 from .scene_file import load_occurrences, load_scenes, save_occurrences, save_scenes
 from .scenes import Scene, take_scenes
 
@@ -93,10 +83,6 @@ class AdaptResult:
         else:
             rows.append("stopped: the same command with --resume goes on")
         return rows
-
-
-def _group_file(folder: Path, number: int) -> Path:
-    return folder / "groups" / f"{number}.safetensors"
 
 
 def _digest(*parts: Any) -> str:
@@ -164,6 +150,7 @@ def adapt(
     }
     with run.locked():
         _begin(run, record, resume)
+        save_groups(run.folder / "groups.json", groups, [line.id for line in collection])
         with LineCache(collection, model.config.height, run.folder / "cache") as cache:
             if len(cache) < len(collection):
                 broken = len(collection) - len(cache)
@@ -173,13 +160,15 @@ def adapt(
                     "remove them first, so that groups stay what they are."
                 )
             scenes = _scenes(run.folder, model, about, cache, options, record, progress)
-            done, seconds = _adapt_all(
-                Path(reference), collection, run.folder, groups, options, jobs, progress
-            )
+            done, seconds = len(groups), 0.0
+            if options.what != "nothing":
+                done, seconds = adapt_groups(
+                    Path(reference), collection, run.folder, groups, options, jobs, progress
+                )
             if done < len(groups):
                 return AdaptResult(run.folder, tuple(groups), done, seconds / 60, len(without), {})
             occurrences = _occurrences(run.folder, model, cache, scenes, progress)
-        few = _draw(run.folder, record, model, groups, options, occurrences)
+        few = draw_prototypes(run.folder, record, model, groups, options, occurrences)
         write_json(
             run.folder / "problems.json",
             {"lines_without_field": [collection.lines[n].id for n in without], "few": few},
@@ -244,159 +233,6 @@ def _occurrences(
     return found
 
 
-_worker: dict[str, Any] = {}
-"""What every group needs, loaded once in each process."""
-
-
-def _start_worker(
-    reference: Path, collection: LineCollection, folder: Path, options: AdaptOptions
-) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
-    torch.set_num_threads(1)
-    tune_process()
-    _prepare(reference, collection, folder, options)
-
-
-def _prepare(
-    reference: Path, collection: LineCollection, folder: Path, options: AdaptOptions
-) -> None:
-    model, about = load_typewriter(reference)
-    cache = LineCache(collection, model.config.height, folder / "cache")
-    number = {symbol: i for i, symbol in enumerate(about.symbols)}
-    _worker.update(
-        model=model,
-        about=about,
-        cache=cache,
-        scenes=load_scenes(folder / "scenes.safetensors")[0],
-        targets=[
-            [number[letter] for letter in line.letters if letter in number]
-            for line in cache.collection
-        ],
-        options=options,
-        folder=folder,
-    )
-
-
-def _adapt_one(number: int, group: Group, start: Path | None) -> float:
-    """Adapt to one group, write its file, and give the seconds that it took."""
-    began = time.perf_counter()
-    cache, options = _worker["cache"], _worker["options"]
-    first: Difference | None = None if start is None else load_tensors(start)[0]
-    found = adapt_group(
-        _worker["model"],
-        _worker["about"].paper,
-        [np.asarray(cache[i]) for i in group.lines],
-        [_worker["scenes"][i] for i in group.lines],
-        [_worker["targets"][i] for i in group.lines],
-        options,
-        first,
-    )
-    seconds = time.perf_counter() - began
-    about = {
-        "kind": "adapted",
-        "group": group.name,
-        "field": group.field,
-        "family": group.family,
-        "lines": len(group.lines),
-        "before": found.before,
-        "after": found.after,
-        "losses": [round(loss, 7) for loss in found.losses],
-        "seconds": round(seconds, 2),
-    }
-    save_tensors(_group_file(_worker["folder"], number), found.difference, about)
-    return seconds
-
-
-def _seconds(path: Path) -> float | None:
-    """How long a finished group took; None if it is not there or damaged."""
-    try:
-        return float(load_tensors(path)[1]["seconds"])
-    except (RunError, KeyError, TypeError, ValueError):
-        return None
-
-
-def _adapt_all(
-    reference: Path,
-    collection: LineCollection,
-    folder: Path,
-    groups: list[Group],
-    options: AdaptOptions,
-    jobs: int | None,
-    progress: bool,
-) -> tuple[int, float]:
-    """Adapt to the groups that are not done yet; the number that is done, and their seconds."""
-    known = [_seconds(_group_file(folder, number)) for number in range(len(groups))]
-    if jobs is None:
-        jobs = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    bar = tqdm(total=len(groups), unit="group", disable=not progress, desc="adapting")
-    bar.update(sum(one is not None for one in known))
-    with interruptible() as signals:
-        for field in dict.fromkeys(group.field for group in groups):
-            missing = [
-                number
-                for number, group in enumerate(groups)
-                if group.field == field and known[number] is None
-            ]
-            # the longest first, so that no process is left alone with it at the end
-            missing.sort(key=lambda number: -len(groups[number].lines))
-            starts = {number: _start(folder, groups, number, options) for number in missing}
-            made = (reference, collection, folder, options)
-            for number, seconds in _run_groups(groups, missing, starts, jobs, made, signals):
-                known[number] = seconds
-                bar.update(1)
-            if signals:
-                break
-    bar.close()
-    took = [one for one in known if one is not None]
-    return len(took), float(sum(took))
-
-
-def _start(folder: Path, groups: list[Group], number: int, options: AdaptOptions) -> Path | None:
-    """The file of the group of the level above, if that is where a group starts."""
-    if options.start == "reference" or not groups[number].family:
-        return None
-    for other in range(number):
-        if groups[other].name == groups[number].family:
-            return _group_file(folder, other)
-    return None
-
-
-def _run_groups(
-    groups: list[Group],
-    missing: list[int],
-    starts: dict[int, Path | None],
-    jobs: int,
-    made: tuple[Path, LineCollection, Path, AdaptOptions],
-    signals: list[int],
-) -> Iterator[tuple[int, float]]:
-    """Adapt to some groups side by side; yields each as it is done."""
-    if min(jobs, len(missing)) <= 1:
-        if missing:
-            _prepare(*made)
-        for number in missing:
-            if signals:
-                return
-            yield number, _adapt_one(number, groups[number], starts[number])
-        return
-    with ProcessPoolExecutor(
-        min(jobs, len(missing)), get_context("spawn"), _start_worker, made
-    ) as pool:
-        waiting: dict[Future[float], int] = {
-            pool.submit(_adapt_one, number, groups[number], starts[number]): number
-            for number in missing
-        }
-        while waiting:
-            done, _ = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
-            for future in done:
-                number = waiting.pop(future)
-                if not future.cancelled():
-                    yield number, future.result()
-            if signals:  # those under way are finished
-                for future in list(waiting):
-                    if future.cancel():
-                        del waiting[future]
-
-
 def load_adapted(folder: Path, group: str) -> Typewriter:
     """The typewriter of one group: the reference with the group's difference.
 
@@ -417,62 +253,10 @@ def load_adapted(folder: Path, group: str) -> Typewriter:
         )
     if _file_digest(file) != record["reference_digest"]:
         raise RunError(f"{reference}: has changed since {folder} was made. Adapt again.")
+    if record["options"]["what"] == "nothing":
+        raise RunError(f"{folder}: nothing was adapted there (what=nothing)")
     names = [one["name"] for one in record["groups"]]
     if group not in names:
         raise RunError(f"{folder}: no group {group!r}; there are {', '.join(names)}")
-    difference, _ = load_tensors(_group_file(folder, names.index(group)))
+    difference, _ = load_tensors(group_file(folder, names.index(group)))
     return apply_difference(load_typewriter(reference)[0], difference).eval()
-
-
-@torch.no_grad()
-def _draw(
-    folder: Path,
-    record: dict[str, Any],
-    model: Typewriter,
-    groups: list[Group],
-    options: AdaptOptions,
-    occurrences: Occurrences,
-) -> dict[str, tuple[str, ...]]:
-    """Write the prototypes of every level; the letters with few occurrences, by group."""
-    letters = tuple(model.symbols[character] for character in model.variants.owner[:-1])
-    reference = model.sprites().numpy()
-    few: dict[str, tuple[str, ...]] = {}
-    fields = list(dict.fromkeys(group.field for group in groups))
-    for field in fields:
-        numbers = [number for number, group in enumerate(groups) if group.field == field]
-        pictures = np.zeros((len(numbers), *reference.shape), np.float32)
-        errors = np.full_like(pictures, np.nan)
-        counts = np.zeros((len(numbers), len(reference)), np.int64)
-        how = []
-        for row, number in enumerate(numbers):
-            difference, about = load_tensors(_group_file(folder, number))
-            pictures[row] = apply_difference(model, difference).sprites().numpy()
-            own = np.isin(occurrences.lines, groups[number].lines)
-            counts[row] = np.bincount(occurrences.sprites[own], minlength=len(reference))
-            for sprite in np.flatnonzero(counts[row]):
-                chosen = occurrences.where(own & (occurrences.sprites == sprite))
-                errors[row, sprite] = letter_moments(chosen)[1]
-            how.append({k: about[k] for k in ("group", "lines", "before", "after", "seconds")})
-            few[groups[number].name] = tuple(
-                letters[k] for k in np.flatnonzero(counts[row] < options.least)
-            )
-        some = [groups[number] for number in numbers]
-        drawn = Prototypes(
-            letters,
-            tuple(group.name for group in some),
-            tuple(group.family for group in some),
-            reference,
-            pictures,
-            counts,
-            errors,
-        )
-        name = "prototypes" if field == fields[-1] else re.sub(r"[^\w.-]", "_", field)
-        about = {
-            "field": field,
-            "options": record["options"],
-            "reference_digest": record["reference_digest"],
-            "data": record["data"],
-            "groups": how,
-        }
-        save_prototypes(folder / f"{name}.safetensors", drawn, about)
-    return few

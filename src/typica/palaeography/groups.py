@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError, DataError, RunError
+from ..files import write_json
 from ..lines.line import Line, LineCollection
 
-__all__ = ["Group", "find_groups", "read_group_table"]
+__all__ = ["Group", "find_groups", "load_groups", "read_group_table", "save_groups"]
 
 Table = dict[str, dict[str, str]]
 
@@ -130,3 +133,49 @@ def find_groups(
                 family = (named.pop() or "") if len(named) == 1 else ""
             groups.append(Group(name, field, family, tuple(numbers)))
     return groups, without
+
+
+def save_groups(path: Path, groups: Sequence[Group], lines: Sequence[str]) -> None:
+    """Write groups as JSON.
+
+    Arguments:
+        path: The file.
+        groups: What to write.
+        lines: The id of every line of the collection.
+    """
+    rows = [
+        {
+            "name": group.name,
+            "field": group.field,
+            "family": group.family,
+            "lines": [lines[number] for number in group.lines],
+        }
+        for group in groups
+    ]
+    write_json(path, rows)
+
+
+def load_groups(path: Path, lines: Sequence[str]) -> list[Group]:
+    """Read what `save_groups` wrote.
+
+    Arguments:
+        path: The file.
+        lines: The id of every line, as they are numbered now.
+
+    Raises:
+        RunError: If the file is missing, damaged or names another line.
+    """
+    number = {name: place for place, name in enumerate(lines)}
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        return [
+            Group(
+                str(row["name"]),
+                str(row["field"]),
+                str(row["family"]),
+                tuple(number[name] for name in row["lines"]),
+            )
+            for row in rows
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path}: missing or damaged ({error}). Adapt again.") from error

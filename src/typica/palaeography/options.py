@@ -14,15 +14,19 @@ __all__ = ["AdaptOptions"]
 class AdaptOptions:
     """How a reference typewriter is adapted to a group of lines (section 3.5)."""
 
-    what: Literal["generator", "generator+background", "sprites", "everything"] = "generator"
+    what: Literal["generator", "generator+background", "sprites", "everything", "nothing"] = (
+        "generator"
+    )
     """Which parameters learn. `generator` (paper): those of g, so that positions, sizes and colours
     stay those of the reference and the prototypes stay aligned. `sprites`: the codes z too.
-    `everything`: also encoder and placement; the prototypes may then move."""
+    `everything`: also encoder and placement; the prototypes may then move. `nothing`: the prototype
+    is the mean of the occurrences where the reference places them; it is had in seconds, but
+    neighbours that touch a letter are in it too."""
     steps: int = 400
     """Gradient steps for every group; 2000 to 2500 in the published program, at a twentieth of
     our rate."""
     learning_rate: float = 2e-3
-    """Of Adam; lowered to nothing over the last third (1e-4, constant, in the published program)."""
+    """Of Adam; lowered to nothing over the last third (published program: 1e-4 throughout)."""
     batch_size: int = 8
     """Lines in a step; 16 in the published program."""
     follow_text: bool = True
@@ -41,7 +45,7 @@ class AdaptOptions:
 
     def __post_init__(self) -> None:
         require(
-            self.what in ("generator", "generator+background", "sprites", "everything"),
+            self.what in ("generator", "generator+background", "sprites", "everything", "nothing"),
             f"what: no such part {self.what!r}",
         )
         require(self.start in ("reference", "level-above"), f"start: no such {self.start!r}")
