@@ -388,3 +388,21 @@ def test_without_learning_the_prototype_is_the_mean_of_its_occurrences(place, tm
     assert max(v for v in about["effective_pixels"] if v is not None) > 1
     with pytest.raises(RunError, match="nothing was adapted"):
         load_adapted(tmp_path / "job", "one")
+
+
+def test_letters_with_two_shapes_are_proposed_from_the_kept_occurrences(adapted, tmp_path, capsys):
+    given = ["palaeography", "allographs", str(adapted), "--out", str(tmp_path / "found")]
+    assert main([*given, "--set", "least=8", "separation=0.01", "valley=1", "share=0.01"]) == 0
+    told = capsys.readouterr().out
+    rows = json.loads((tmp_path / "found/allographs.json").read_text())["letters"]
+    prototypes, _ = load_prototypes(adapted / "prototypes.safetensors")
+    enough = {
+        (prototypes.letters[k], prototypes.groups[g])
+        for g, k in np.argwhere(prototypes.counts >= 8).tolist()
+    }
+    assert {(row["letter"], row["group"]) for row in rows} <= enough
+    assert rows
+    assert f"{len({row['letter'] for row in rows})} letters" in told
+    for row in rows:
+        assert row["lines"]
+        assert f"{row['letter']} in {row['group']}" in told or not row["proposed"]

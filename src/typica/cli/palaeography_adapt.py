@@ -1,4 +1,4 @@
-"""`typica palaeography adapt`."""
+"""`typica palaeography adapt` and `allographs`: what reads the lines themselves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tyro.conf import Positional, UseAppendAction, arg
 
 from .shared import READ_AS_IS, DataArgument, read_collection
 
-__all__ = ["palaeography_adapt"]
+__all__ = ["palaeography_adapt", "palaeography_allographs"]
 
 
 def palaeography_adapt(
@@ -69,3 +69,26 @@ def palaeography_adapt(
     for row in result.summary():
         print(row)
     return 0 if result.finished else 130
+
+
+def palaeography_allographs(
+    job: Positional[Path],
+    /,
+    out: Path,
+    set: Annotated[tuple[tuple[str, ...], ...], arg(name="set"), UseAppendAction] = (),
+) -> int:
+    """Letters whose one sprite averages two shapes: which should get two, and a sheet of both.
+
+    Args:
+        job: Folder of typica palaeography adapt.
+        out: Folder to write into.
+        set: Options to change, such as share=0.05 separation=2.
+    """
+    from ..configs import with_changes
+    from ..palaeography.allographs import AllographOptions
+    from ..palaeography.allographs_run import allographs
+
+    options = with_changes(AllographOptions(), [change for group in set for change in group])
+    for row in allographs(job, out, options):
+        print(row)
+    return 0

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.vq import kmeans2
+from scipy.linalg import eigh
 from scipy.ndimage import gaussian_filter
 
 from ..configs import require
@@ -40,6 +41,8 @@ class AllographOptions:
     """Standard deviation in pixels of the blur before occurrences are compared."""
     components: int = 6
     """Principal components in which clusters are looked for."""
+    most: int = 1000
+    """Of more occurrences of a letter so many are looked at, spread over the lines."""
     seed: int = 0
     """Decides the halves and where the clusters start."""
 
@@ -50,6 +53,7 @@ class AllographOptions:
         require(0 < self.valley <= 1, "valley: above 0, at most 1")
         require(self.blur >= 0, "blur: at least 0")
         require(self.components >= 1, "components: at least 1")
+        require(self.most >= self.least, "most: at least as many as `least`")
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,8 @@ class Proposal:
         share: Of the rarer shape.
         gain: The lower of the two halves, per occurrence.
         proposed: Whether it should get two sprites.
-        second: Of every occurrence whether it belongs to the rarer shape, `(N,)`.
+        looked_at: Which of the occurrences were looked at, `(M,)`.
+        second: Of each of these whether it belongs to the rarer shape, `(M,)`.
     """
 
     sprite: int
@@ -106,6 +111,7 @@ class Proposal:
     share: float
     gain: float
     proposed: bool
+    looked_at: NDArray[np.int64]
     second: NDArray[np.bool_]
 
 
@@ -156,11 +162,16 @@ def _features(occurrences: Occurrences, mask: Floats, options: AllographOptions)
     own = clear * (ink - mean)
     if options.blur:
         own = gaussian_filter(own, (0, options.blur, options.blur))
-    points = own.reshape(len(own), -1)
+    # only where there is something to see: most of the grid is not the letter's
+    points = own.reshape(len(own), -1)[:, (mask > 0.05).ravel()]
     points = points - points.mean(0)
-    _, sizes, axes = np.linalg.svd(points, full_matrices=False)
-    keep = min(options.components, int((sizes > 1e-9).sum()))
-    projected: Floats = points @ axes[:keep].T
+    # the smaller of the two products of a matrix with itself has the same components
+    wide = len(points) <= points.shape[1]
+    product = points @ points.T if wide else points.T @ points
+    first = max(0, len(product) - options.components)
+    sizes, vectors = eigh(product, subset_by_index=[first, len(product) - 1])
+    found = vectors * np.sqrt(sizes.clip(min=0)) if wide else points @ vectors
+    projected: Floats = found[:, sizes > 1e-9]
     return projected
 
 
@@ -193,6 +204,9 @@ def propose(
     number = len(occurrences)
     if number < options.least:
         return None
+    looked_at = np.unique(np.linspace(0, number - 1, min(number, options.most)).astype(int))
+    if len(looked_at) < number:
+        occurrences = occurrences.at(looked_at)
     points = _features(occurrences, mask, options)
     if not points.shape[1]:
         return None
@@ -226,7 +240,7 @@ def propose(
         and share >= options.share
     )
     sprite = int(occurrences.sprites[0])
-    return Proposal(sprite, number, separation, valley, share, gain, proposed, second)
+    return Proposal(sprite, number, separation, valley, share, gain, proposed, looked_at, second)
 
 
 def _border(mixture: Mixture) -> float:

@@ -53,7 +53,11 @@ class Occurrences:
 
     def where(self, keep: NDArray[np.bool_]) -> Occurrences:
         """Only those for which `keep`, `(N,)`, is true."""
-        return Occurrences(*(getattr(self, name)[keep] for name in self.__dataclass_fields__))
+        return self.at(np.flatnonzero(keep))
+
+    def at(self, numbers: NDArray[np.int64]) -> Occurrences:
+        """Only these, in this order."""
+        return Occurrences(*(getattr(self, name)[numbers] for name in self.__dataclass_fields__))
 
 
 def sample(pictures: Tensor, scale: Tensor, shift: Tensor, size: tuple[int, int]) -> Tensor:

@@ -150,10 +150,12 @@ def caption_picture(text: str, font: Path | None = None) -> np.ndarray:
     """A line of text as a grey picture of bytes, `(H, W)`.
 
     Arguments:
-        text: What to write.
+        text: What to write; characters that the font lacks are given by their code points.
         font: A font file; Pillow's own if not given.
     """
-    return _caption(text, _font(font))
+    drawn = _font(font)
+    shown = (c if c == " " or _in_font(c, drawn) else f"U+{ord(c):04X}" for c in text)
+    return _drawn("".join(shown), drawn)
 
 
 def _caption(symbol: str, font: Font) -> np.ndarray:
@@ -161,6 +163,10 @@ def _caption(symbol: str, font: Font) -> np.ndarray:
     text = symbol
     if not text.isprintable() or not _in_font(text, font):
         text = "\n".join(f"U+{ord(character):04X}" for character in symbol)
+    return _drawn(text, font)
+
+
+def _drawn(text: str, font: Font) -> np.ndarray:
     draw = ImageDraw.Draw(Image.new("L", (1, 1)))
     right, bottom = (math.ceil(v) for v in draw.multiline_textbbox((0, 0), text, font=font)[2:])
     picture = Image.new("L", (max(1, right), max(_CAPTION + 4, bottom)), 255)
