@@ -62,7 +62,7 @@ def test_statistic_is_that_of_loops() -> None:
 def test_calibrated_without_a_difference(occurrences: int) -> None:
     letters, pairs = [], []
     one, other = np.triu_indices(8, 1)
-    for seed in range(80):
+    for seed in range(60):
         made = make_prototypes(seed, letters="abcd", occurrences=occurrences, size=(9, 8))
         use = usable(made, 5)
         effective = effective_pixels_of_documents(made, use)
@@ -173,6 +173,10 @@ def test_effective_pixels_of_occurrences() -> None:
         covariance = np.cov(fields.T)
         true = np.trace(covariance) ** 2 / np.square(covariance).sum()
         assert found[k] == pytest.approx(true, rel=0.15)
+    masks = np.zeros((4, 12, 10))
+    masks[:, 2:5, 3:6] = 1
+    inside = effective_pixels_of_occurrences(made, groups, 4, masks=masks)
+    assert 1 <= inside[0] < inside[1] <= 9.5
     assert np.isnan(found[3])  # never seen
     assert np.isnan(found[2]) or found[2] >= 1  # in hardly any line
 

@@ -13,6 +13,7 @@ from ..files import finite
 from ..runs import load_tensors
 from ..typewriter.model import Typewriter
 from .adaptation import apply_difference
+from .cleaning import reference_masks
 from .group_jobs import group_file
 from .groups import Group
 from .noise import effective_pixels_of_occurrences
@@ -92,7 +93,10 @@ def draw_prototypes(
             "groups": how,
             "effective_pixels": finite(
                 effective_pixels_of_occurrences(
-                    occurrences, [group.lines for group in some], len(reference)
+                    occurrences,
+                    [group.lines for group in some],
+                    len(reference),
+                    masks=reference_masks(reference),  # as comparison cleans them
                 ).tolist()
             ),
         }
