@@ -307,7 +307,7 @@ def stand_in(monkeypatch):
     monkeypatch.setattr(run, "load_typewriter", lambda folder, device: (model, None))
     monkeypatch.setattr(run, "decompose", decompose)
     monkeypatch.setattr(run, "tune_process", lambda: None)
-    monkeypatch.setattr(cli_typewriter, "_run_reading", lambda folder, data: data.options())
+    monkeypatch.setattr(cli_typewriter, "run_reading", lambda folder, data: data.options())
 
 
 def tree(folder):

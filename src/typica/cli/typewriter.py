@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..typewriter.config import TypewriterConfig
 
 __all__ = [
+    "run_reading",
     "typewriter_decompose",
     "typewriter_eval",
     "typewriter_name",
@@ -130,10 +131,8 @@ def _configuration(
     return with_changes(config, changes)
 
 
-def _run_reading(run: Path, data: DataOptions) -> ReadingOptions:
+def run_reading(run: Path, data: DataOptions) -> ReadingOptions:
     """Read transcriptions as the run's own were read; only where they lie may differ."""
-    from dataclasses import replace
-
     from ..runs import Run
 
     options = data.options()
@@ -156,6 +155,8 @@ def typewriter_name(
     /,
     reading: DataArgument = READ_AS_IS,
     split: Literal["train", "val", "test", "all"] = "train",
+    text: Path | None = None,
+    language_order: int = 4,
     lines: int | None = None,
     method: Literal["em", "soft-edit", "counts"] = "em",
     n_grams: int = 3,
@@ -164,14 +165,17 @@ def typewriter_name(
     device: str = "auto",
     json: Annotated[bool, arg(name="json")] = False,
 ) -> int:
-    """Name the sprites of a run that learned without texts, from a few transcribed lines.
+    """Name the sprites of a run that learned without texts: from transcribed lines, or --text.
 
     Args:
         run: Run folder.
         data: Folder of lines, or one file of it.
         reading: How the data is read; the text options are always those of the run.
-        split: Which transcribed lines.
-        lines: How many of them, evenly spread; all if not given.
+        split: Which lines: transcribed ones, or with --text any.
+        text: Plain text in the language of the lines, about anything: no transcription is needed,
+            and where there are some they only tell how well the names read.
+        language_order: With --text: how many letters in a row are judged together.
+        lines: How many of them, evenly spread; all if not given (with --text, 700).
         method: em sums over all alignments, soft-edit is the paper's, counts the baseline.
         n_grams: Up to so many sprites in a row can get a name together (1 to 3).
         clean_up: What is tried on the error rate afterwards; deletions is the paper's.
@@ -183,10 +187,28 @@ def typewriter_name(
     from ..typewriter.naming import NamingOptions
 
     options = NamingOptions(method, n_grams, clean_up)
-    collection = read_collection(data, _run_reading(run, reading))
-    result = name_sprites(
-        run, collection, options, split=split, lines=lines, check=check, device=device
-    )
+    read = run_reading(run, reading)
+    collection = read_collection(data, read)
+    if text is not None:
+        from ..lines.language import read_text
+        from ..typewriter.decipherment import DeciphermentOptions
+        from ..typewriter.language_naming import name_sprites_by_language
+
+        asked = DeciphermentOptions(order=language_order)
+        result = name_sprites_by_language(
+            run,
+            collection,
+            read_text(text, read.text),
+            text.name,
+            asked if lines is None else replace(asked, lines=lines),
+            split=split,
+            check=check,
+            device=device,
+        )
+    else:
+        result = name_sprites(
+            run, collection, options, split=split, lines=lines, check=check, device=device
+        )
     print(as_json(result.as_dict()) if json else "\n".join(result.summary()))
     return 0
 
@@ -213,7 +235,7 @@ def typewriter_eval(
     from ..typewriter.assessment import evaluate_run
     from ..typewriter.wording import evaluation_lines
 
-    collection = read_collection(data, _run_reading(run, reading))
+    collection = read_collection(data, run_reading(run, reading))
     evaluation = evaluate_run(run, collection, split, device)
     if evaluation is None:
         print(
@@ -248,7 +270,7 @@ def typewriter_decompose(
     from ..typewriter.run import decompose_into
 
     require_outside(out, images)
-    collection = read_collection(images, _run_reading(run, reading))
+    collection = read_collection(images, run_reading(run, reading))
     result = decompose_into(run, collection, out, device)
     for row in result.summary():
         print(row)

@@ -125,10 +125,10 @@ def _description(train_lines: object, summary: dict[str, Any], naming: KeptNamin
     }.get(str(summary["split"]), "lines of all splits, these included")
     named = ""
     if naming is not None:
-        named = (
-            f" Its sprites were named afterwards from {len(naming.lines)} transcribed lines of "
-            f"{naming.data}, {naming.split}."
-        )
+        source = f"{len(naming.lines)} transcribed lines of {naming.data}, {naming.split}"
+        if naming.language is not None:
+            source = f"the language of {naming.language.text}, without any transcription"
+        named = f" Its sprites were named afterwards from {source}."
     return f"Learned from {train_lines} lines, judged on {summary['lines']} {judged}.{named}"
 
 
