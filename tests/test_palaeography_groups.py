@@ -10,7 +10,13 @@ import pytest
 from typica.errors import ConfigError, DataError, RunError
 from typica.lines.collection import read_lines
 from typica.lines.line import Line, LineCollection
-from typica.palaeography.groups import Group, find_groups, load_groups, read_group_table, save_groups
+from typica.palaeography.groups import (
+    Group,
+    find_groups,
+    load_groups,
+    read_group_table,
+    save_groups,
+)
 
 
 def _collection(*rows: tuple[str, dict[str, str]]) -> LineCollection:

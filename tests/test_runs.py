@@ -202,3 +202,12 @@ def test_the_log_is_cut_where_the_checkpoint_was(run):
     assert [row["step"] for row in run.read_log()] == [10, 20, 20, 30]
     run.log.write_bytes(b'\xff\xfe\n{"step": 1}\n')
     assert [row["step"] for row in run.read_log()] == [1]
+
+
+def test_two_names_for_one_tensor_are_both_kept(tmp_path):
+    whole = torch.arange(6.0)
+    save_tensors(tmp_path / "t.safetensors", {"a": whole, "b": whole, "c": whole[2:]}, {})
+    kept, _ = load_tensors(tmp_path / "t.safetensors")
+    assert torch.equal(kept["a"], whole)
+    assert torch.equal(kept["b"], whole)
+    assert torch.equal(kept["c"], whole[2:])

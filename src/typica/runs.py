@@ -34,7 +34,14 @@ FORMAT = 1
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
     """Write tensors as safetensors, with `about` as JSON in the metadata, in one step."""
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    plain: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, tensor in tensors.items():
+        kept = tensor.detach().cpu().contiguous()
+        # the format holds no two names for one memory: two equal sums may be one tensor
+        place = kept.untyped_storage().data_ptr()
+        plain[name] = kept.clone() if place in seen else kept
+        seen.add(place)
     with atomic_path(path) as aside:
         save_file(plain, aside, {"typica": json.dumps(about, ensure_ascii=False)})
 

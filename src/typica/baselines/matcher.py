@@ -38,6 +38,7 @@ from ..configs import from_plain, require
 from ..errors import ConfigError, RunError
 from ..lines.batches import even_batches
 from ..lines.cache import LineCache
+from ..lines.exemplars import Exemplar, ink_of
 from ..lines.images import line_size
 from ..lines.line import Box, Line
 from ..runs import Run, load_tensors, save_tensors
@@ -45,7 +46,7 @@ from ..typewriter.decoding import apply_spaces
 from ..typewriter.reading import LineReading, PlacedGlyph
 from .loop import LoopResult, train_module
 from .matcher_decoding import best_placements
-from .matcher_exemplars import Exemplar, chosen_exemplars, ink_of
+from .matcher_exemplars import chosen_exemplars
 from .matcher_fonts import training_fonts
 from .matcher_network import COLUMN, Matcher
 from .matcher_options import MatcherOptions

@@ -16,12 +16,12 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from ..lines.exemplars import Exemplar, cut_exemplar, ink_of, scaled
 from ..lines.fonts import Font, missing_symbols
 from ..lines.images import resize_line
 from ..lines.line import Box
 from ..lines.render import render_line
 from ..lines.render_options import RenderOptions
-from .matcher_exemplars import Exemplar, cut_exemplar, ink_of, scaled
 from .matcher_options import MatcherOptions
 
 __all__ = ["Episode", "SetLine", "Sheet", "make_episode", "make_sheet"]

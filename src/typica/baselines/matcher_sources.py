@@ -1,12 +1,17 @@
 r"""Where the exemplars of an alphabet come from: pictures, boxes, or a typewriter's run.
 
-See `matcher_exemplars` for the formats. Lines of the split that is judged are never cut.
+They may come from
+
+- a folder of pictures (`lines.exemplars`), each as high as the lines are;
+- a `glyphs.json` of boxes, which rendered lines have and a person can write by hand;
+- a trained typewriter: the boxes of the letters that it read right on transcribed lines.
+
+None is ever cut from a line of the split that is judged.
 """
 
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,16 +21,15 @@ from rapidfuzz.distance import Levenshtein
 
 from ..errors import ConfigError, DataError, RunError
 from ..lines.cache import LineCache
+from ..lines.exemplars import Exemplar, cut_exemplar, exemplar_files, framed, ink_of, scaled
 from ..lines.glyphs import GLYPHS_FILE, read_glyphs
 from ..lines.images import line_size, read_image, resize_line
 from ..lines.line import Box, Glyph
 from ..typewriter.assessment import spread
 from ..typewriter.kept_readings import reading_from_dict
-from .matcher_exemplars import Exemplar, cut_exemplar, ink_of, scaled
 
-__all__ = ["find_exemplars", "folder_exemplars", "line_exemplars", "named_symbol", "run_boxes"]
+__all__ = ["find_exemplars", "folder_exemplars", "line_exemplars", "run_boxes"]
 
-_PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 Boxes = dict[str, tuple[Glyph, ...]]
 
 
@@ -162,56 +166,28 @@ def _rows(file: Path) -> Iterator[dict[str, Any]]:
         raise RunError(f"{file}: damaged ({error}). Evaluate the run again.") from error
 
 
-def named_symbol(name: str) -> str:
-    """The character that a folder of exemplars is named by: itself, or its code points.
-
-    Arguments:
-        name: Such as `a`, or `U+0061+0308`.
-    """
-    if name.upper().startswith("U+") and len(name) > 2:
-        try:
-            return unicodedata.normalize(
-                "NFC", "".join(chr(int(part, 16)) for part in name[2:].upper().split("+"))
-            )
-        except (ValueError, OverflowError):
-            pass
-    return unicodedata.normalize("NFC", name)
-
-
 def folder_exemplars(folder: Path, height: int) -> list[Exemplar]:
     """Exemplars from pictures, each as high as the lines are, with paper above and below.
 
     Arguments:
-        folder: Holds a folder for every character, with pictures in it.
+        folder: Holds pictures named by their characters (`lines.exemplars`).
         height: The matcher's height; pictures are resized to it.
 
     Raises:
         DataError: There is no picture, or one without ink.
     """
     found = []
-    for below in sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []:
-        for path in sorted(p for p in below.iterdir() if p.suffix.lower() in _PICTURES):
-            ink = ink_of(_framed(resize_line(read_image(path), height)))[:, height:-height]
-            solid = ink > 0.4
-            if not solid.any():
-                raise DataError(f"{path}: shows no ink. Cut the glyph again, or remove it.")
-            rows, columns = np.flatnonzero(solid.any(1)), np.flatnonzero(solid.any(0))
-            box = Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
-            found.append(cut_exemplar(ink, box, named_symbol(below.name)))
+    for symbol, path in exemplar_files(folder):
+        ink = ink_of(framed(resize_line(read_image(path), height)))[:, height:-height]
+        solid = ink > 0.4
+        if not solid.any():
+            raise DataError(f"{path}: shows no ink. Cut the glyph again, or remove it.")
+        rows, columns = np.flatnonzero(solid.any(1)), np.flatnonzero(solid.any(0))
+        box = Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+        found.append(cut_exemplar(ink, box, symbol))
     if not found:
         raise DataError(
             f"{folder}: holds no exemplars. Give a folder <character>/*.png with pictures as "
             "high as a line, a glyphs.json, or a run folder."
         )
     return found
-
-
-def _framed(picture: np.ndarray) -> np.ndarray:
-    """A glyph with paper on both sides: a wide one alone would be mostly ink, not paper."""
-    edge = np.concatenate([picture[0], picture[-1]]).reshape(-1, 3)
-    light = edge @ np.array([0.299, 0.587, 0.114])
-    paper = np.median(edge[light >= np.quantile(light, 0.5)], axis=0)
-    sheet = np.empty((picture.shape[0], picture.shape[1] + 2 * picture.shape[0], 3), np.uint8)
-    sheet[:] = np.rint(paper).astype(np.uint8)
-    sheet[:, picture.shape[0] : -picture.shape[0]] = picture
-    return sheet

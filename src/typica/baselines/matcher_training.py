@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..lines.exemplars import Exemplar
 from ..lines.fonts import Font
-from .matcher_exemplars import Exemplar, canvas_columns, on_canvas
+from .matcher_exemplars import canvas_columns, on_canvas
 from .matcher_lines import Episode, Sheet, make_episode, make_sheet
 from .matcher_network import COLUMN, Matcher, line_columns
 from .matcher_options import MatcherOptions

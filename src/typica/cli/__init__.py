@@ -19,6 +19,7 @@ from ..errors import TypicaError
 from .baseline import baseline_recogniser
 from .baseline_matcher import baseline_matcher
 from .baseline_sprites import baseline_dti_sprites, baseline_marionette, baseline_templates
+from .exemplars import typewriter_compare_exemplars
 from .images import images_check
 from .lines import lines_check, lines_render
 from .mining import (
@@ -29,7 +30,9 @@ from .mining import (
     mine_score,
     mine_select,
 )
-from .palaeography_adapt import palaeography_adapt
+from .palaeography import palaeography_compare
+from .palaeography_adapt import palaeography_adapt, palaeography_allographs
+from .palaeography_report import palaeography_glyphs, palaeography_report
 from .typewriter import (
     typewriter_decompose,
     typewriter_eval,
@@ -79,6 +82,7 @@ _GROUPS: dict[str, tuple[str, dict[str, Callable[..., int]]]] = {
             "report": typewriter_report,
             "figures": typewriter_figures,
             "export": typewriter_export,
+            "compare-exemplars": typewriter_compare_exemplars,
             "type": typewriter_type,
         },
     ),
@@ -94,7 +98,13 @@ _GROUPS: dict[str, tuple[str, dict[str, Callable[..., int]]]] = {
     ),
     "palaeography": (
         "Compare hands and scripts by their prototypes.",
-        {"adapt": palaeography_adapt},
+        {
+            "adapt": palaeography_adapt,
+            "allographs": palaeography_allographs,
+            "compare": palaeography_compare,
+            "report": palaeography_report,
+            "glyphs": palaeography_glyphs,
+        },
     ),
     "images": (
         "Labelled pictures: check a data set.",

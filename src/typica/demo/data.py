@@ -16,14 +16,13 @@ from ..lines.render_options import RenderOptions
 from .fonts import DemoFont, demo_font
 from .texts import SOURCE, demo_texts
 
-__all__ = ["DEMO_OPTIONS", "main", "make_demo_lines"]
+__all__ = ["ASCII", "DEMO_OPTIONS", "main", "make_demo_lines"]
 
 DEMO_OPTIONS = RenderOptions(height=48, seed=1808)
 """How the demo lines are set and aged: the defaults, with a seed of their own."""
 
-_PLAIN = str.maketrans(
-    {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss"}
-)
+ASCII = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss"})
+"""Umlauts and ß written out, for fonts that know only ASCII."""
 
 
 def texts_for(font: Font) -> list[str]:
@@ -34,7 +33,7 @@ def texts_for(font: Font) -> list[str]:
     """
     texts = demo_texts(long_s=ord("ſ") in font.characters)
     if missing_symbols(font, texts):
-        texts = [text.translate(_PLAIN) for text in texts]
+        texts = [text.translate(ASCII) for text in texts]
     return texts
 
 

@@ -80,7 +80,7 @@ def apply_difference(model: Typewriter, difference: Difference) -> Typewriter:
                     f"the adapted parameter {name} does not fit the reference. Adapt again with "
                     "the reference that was used."
                 )
-            parameters[name] += change.to(parameters[name])
+            parameters[name].add_(change.to(parameters[name]))
     return adapted
 
 

@@ -61,9 +61,9 @@ def find_allographs(
     Raises:
         RunError: If the folder is not that of a finished job.
     """
-    prototypes, _ = load_prototypes(folder / "prototypes.safetensors")
+    prototypes, about = load_prototypes(folder / "prototypes.safetensors")
     kept, lines = load_occurrences(folder / "occurrences.safetensors")
-    groups = [g for g in load_groups(folder / "groups.json", lines) if g.name in prototypes.groups]
+    groups = [g for g in load_groups(folder / "groups.json", lines) if g.field == about["field"]]
     found: list[GroupProposal] = []
     sheets = []
     parts = [(group.name, np.isin(kept.lines, group.lines)) for group in groups]

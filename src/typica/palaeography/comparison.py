@@ -332,7 +332,7 @@ def _notes(made: Comparison, some: Prototypes, unmatched: Sequence[str]) -> Iter
         if flagged.any():
             yield (
                 f"{flagged.sum()} prototypes have ink outside of their reference and are flagged "
-                f"{flag}; graphs.csv says which"
+                f"{flag}; the report shows which"
             )
     none = [group for g, group in enumerate(made.groups) if not made.use[g].any()]
     if none:

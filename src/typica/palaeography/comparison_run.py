@@ -15,7 +15,7 @@ from .comparison_options import ComparisonOptions
 from .criteria import read_criteria
 from .prototypes import load_prototypes
 
-__all__ = ["compare_files"]
+__all__ = ["compare_files", "kept_effective_pixels"]
 
 
 def compare_files(
@@ -47,13 +47,24 @@ def compare_files(
             )
     drawn, about = load_prototypes(path)
     table = () if criteria is None else read_criteria(criteria)
-    made = compare(drawn, options, table, _effective(about, len(drawn.letters), path))
+    made = compare(drawn, options, table, kept_effective_pixels(about, len(drawn.letters), path))
     write_comparison(Path(out), made)
     return [*made.summary(), f"tables: {out}"]
 
 
-def _effective(about: dict[str, Any], letters: int, path: Path) -> NDArray[np.float64] | None:
-    """The effective pixels that adaptation measured, where it did."""
+def kept_effective_pixels(
+    about: dict[str, Any], letters: int, path: Path
+) -> NDArray[np.float64] | None:
+    """The effective pixels that adaptation measured (`typica.palaeography.noise`), where it did.
+
+    Arguments:
+        about: How the prototypes were made.
+        letters: How many sprites there are.
+        path: Their file, for messages.
+
+    Raises:
+        RunError: If there are not as many as letters.
+    """
     values = about.get("effective_pixels")
     if values is None:
         return None

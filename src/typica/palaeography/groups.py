@@ -115,7 +115,7 @@ def find_groups(
             )
     without = [number for number, row in enumerate(values) if not all(row)]
     rows = {number: row for number, row in enumerate(values) if all(row)}
-    groups = []
+    groups: list[Group] = []
     for depth, field in enumerate(levels):
         members: dict[tuple[str, ...], list[int]] = {}
         for number, row in rows.items():

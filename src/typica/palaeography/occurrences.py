@@ -155,7 +155,7 @@ def take_occurrences(
         none = np.zeros((0, *size), np.uint8)
         whole, real = np.zeros(0, np.int64), np.zeros(0, np.float32)
         return Occurrences(none, none, whole, whole, real, real, real)
-    return Occurrences(**{name: np.concatenate(parts) for name, parts in found.items()})  # type: ignore[arg-type]
+    return Occurrences(**{name: np.concatenate(parts) for name, parts in found.items()})
 
 
 def letter_moments(

@@ -108,7 +108,9 @@ def load_prototypes(path: Path) -> tuple[Prototypes, dict[str, Any]]:
         if values["kind"] != "prototypes":
             raise RunError(f"{path}: this is a {values['kind']}, not prototypes")
         found = Prototypes(
-            *(tuple(str(x) for x in values[name]) for name in ("letters", "groups", "families")),
+            letters=tuple(str(x) for x in values["letters"]),
+            groups=tuple(str(x) for x in values["groups"]),
+            families=tuple(str(x) for x in values["families"]),
             reference=tensors["reference"].numpy(),
             pictures=tensors["pictures"].numpy(),
             counts=tensors["counts"].numpy(),

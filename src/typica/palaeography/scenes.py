@@ -99,8 +99,12 @@ def join_scenes(scenes: Sequence[Scene]) -> SceneBatch:
 
     features = [scene.features for scene in scenes if scene.features is not None]
     return SceneBatch(
-        torch.repeat_interleave(torch.tensor([len(scene.sprites) for scene in scenes])),
-        *(flat(name) for name in ("positions", "sprites", "scale", "shift", "colour")),
+        line=torch.repeat_interleave(torch.tensor([len(scene.sprites) for scene in scenes])),
+        position=flat("positions"),
+        sprites=flat("sprites"),
+        scale=flat("scale"),
+        shift=flat("shift"),
+        colour=flat("colour"),
         background=padded([scene.background for scene in scenes]),
         cells=torch.tensor(cells),
         features=padded(features) if features else None,

@@ -8,14 +8,11 @@ page with thousands of elements opens at once.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-
-from markupsafe import Markup
 
 from .mining_values import (
     ClusterCard,
@@ -25,7 +22,7 @@ from .mining_values import (
     MiningReport,
     PictureCard,
 )
-from .page import base64_text, data_uri, render_page, write_page
+from .page import base64_text, data_block, data_uri, render_page, write_page
 from .run_values import run_views
 from .wording import percent
 
@@ -82,14 +79,6 @@ def render_mining_report(report: MiningReport) -> str:
 def webp_uri(image: bytes) -> str:
     r"""WebP as a data URI; the empty string for no picture."""
     return data_uri("webp", image) if image else ""
-
-
-def data_block(value: Any) -> Markup:
-    r"""JSON that can stand in a script element: no character of it can end the element."""
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)
 
 
 def link(label: str, model: str, row: int | None = None, among: str = "") -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 import jinja2
 import lxml.html
 import numpy as np
+from markupsafe import Markup
 from PIL import Image
 
 from ..errors import DataError
@@ -26,6 +28,7 @@ from ..files import write_text
 __all__ = [
     "base64_text",
     "check_self_contained",
+    "data_block",
     "data_uri",
     "ink_data_uri",
     "picture_data_uri",
@@ -71,6 +74,14 @@ def base64_text(data: bytes) -> str:
 def data_uri(kind: str, data: bytes) -> str:
     r"""A file of one kind of picture (`png` or `webp`) as a data URI."""
     return f"data:image/{kind};base64,{base64_text(data)}"
+
+
+def data_block(value: Any) -> Markup:
+    r"""JSON that can stand in a script element: no character of it can end the element."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
 
 
 def picture_data_uri(

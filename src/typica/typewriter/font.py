@@ -122,8 +122,8 @@ def font_glyphs(hand: Hand) -> FontGlyphs:
             if len(form) > 1:
                 sequences.setdefault(tuple(map(ord, form)), name)
     for sprite, letters in enumerate(hand.letters):
-        if not letters and hand.boxes[sprite].area > 0 and (code := next(private, None)):
-            characters[code] = take([sprite], _symbol_name(chr(code)))
+        if not letters and hand.boxes[sprite].area > 0 and (free := next(private, None)):
+            characters[free] = take([sprite], _symbol_name(chr(free)))
     for code in (0x20, 0xA0):
         characters[code] = _SPACE
     helpers = []

@@ -80,7 +80,8 @@ def group_lines(
     weights = np.ones_like(x)
 
     def total(values: _Numbers) -> _Numbers:
-        return np.bincount(groups, weights * values, count)
+        sums: _Numbers = np.bincount(groups, weights * values, count)
+        return sums
 
     middle = height = slope = np.zeros(count)
     for _ in range(rounds):

@@ -158,7 +158,7 @@ def set_text(hand: Hand, text: str, options: SettingOptions = SettingOptions()) 
 def _pieces(hand: Hand, symbols: Sequence[str], longest: int) -> list[tuple[tuple[str, ...], int]]:
     """Symbols cut into those that one sprite stands for: the sprite, -1 for none, -2 for a
     word space. A ligature goes before its letters."""
-    found = []
+    found: list[tuple[tuple[str, ...], int]] = []
     place = 0
     while place < len(symbols):
         if symbols[place] == SPACE:
