@@ -12,10 +12,12 @@ from typica.cli import main
 from typica.errors import RunError
 from typica.lines.line import LineCollection
 from typica.runs import load_tensors, save_tensors
-from typica.typewriter.name_run import name_sprites
+from typica.typewriter.decipherment import DeciphermentOptions
+from typica.typewriter.name_run import NamedSprites, name_sprites
 from typica.typewriter.naming import Naming, NamingOptions
 from typica.typewriter.naming_file import (
     KeptNaming,
+    LanguageSource,
     discard_stale_naming,
     read_naming,
     weights_digest,
@@ -126,6 +128,57 @@ def test_an_evaluation_by_other_names_is_not_shown(place, run, capsys):
     assert main(["typewriter", "report", str(run), "--split", "val"]) == 0
 
 
+def test_a_text_in_the_language_gives_names_without_a_transcription(place, run, tmp_path, capsys):
+    data = tmp_path / "lines"
+    shutil.copytree(place / "lines", data)
+    notes = json.loads((data / "annotation.json").read_text())
+    text = tmp_path / "text.txt"
+    text.write_text("\n".join(note["label"] for note in notes.values()))
+    for note in notes.values():
+        if note["split"] == "train":
+            note.pop("label")
+    (data / "annotation.json").write_text(json.dumps(notes))
+    asked = ["typewriter", "name", str(run), str(data), "--text", str(text), "--lines", "9"]
+    assert main([*asked, "--language-order", "3", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    saved = json.loads((run / "naming.json").read_text())
+    assert {key: told[key] for key in saved} == saved
+    assert len(saved["found_on"]["lines"]) == 9
+    assert saved["found_on"]["cer"] is None
+    assert saved["others"]["lines"] == 6
+    assert saved["language"]["text"] == "text.txt"
+    assert saved["language"]["options"]["order"] == 3
+    assert len(saved["language"]["margins"]) == len(saved["names"]) == 7
+    kept = load_typewriter(run)[1].naming
+    assert kept.as_dict() == saved
+
+    # what is read is what was saved, and the report says where the names are from
+    assert main(["typewriter", "eval", str(run), str(data), "--json"]) == 0
+    capsys.readouterr()
+    assert main(["typewriter", "report", str(run)]) == 0
+    assert "the language of text.txt" in (run / "report/index.html").read_text()
+
+    # where the lines are transcribed, that is only used to judge
+    assert main([*asked[:3], str(place / "lines"), *asked[4:], "--language-order", "3"]) == 0
+    words = capsys.readouterr().out
+    assert "from the language of text.txt, on 9 lines without their text" in words
+    assert json.loads((run / "naming.json").read_text())["names"] == saved["names"]
+    assert "CER on these lines is unknown" not in words
+
+
+def test_doubtful_names_are_told_with_their_margins(run):
+    tensors, _ = load_tensors(run / "model.safetensors")
+    source = LanguageSource("a.txt", "0", 9, DeciphermentOptions(), (0.5, 3.0, *[0.0] * 5))
+    kept = replace(_kept(weights_digest(tensors)), language=source, cer=None)
+    kept = replace(kept, placed=(3, 4, *[0] * 5))
+    write_naming(run, kept)
+    assert read_naming(run, tensors, 7) == kept
+    told = NamedSprites(run, kept, (), tuple("1234567"))
+    assert told.doubtful == (0,)
+    assert "doubtful names: 1=a (0.5 bits)" in list(told.summary())
+    assert "CER on these lines is unknown" in "\n".join(told.summary())
+
+
 def test_mistakes_are_named_with_their_remedy(place, run, tmp_path, capsys):
     data = place / "lines"
     bare, spaces = tmp_path / "bare", tmp_path / "spaces"
@@ -147,6 +200,7 @@ def test_mistakes_are_named_with_their_remedy(place, run, tmp_path, capsys):
         ([str(supervised), str(data)], ["supervised", "--unsupervised"]),
         ([str(run), str(bare)], ["bare", "Transcribe"]),
         ([str(run), str(spaces)], ["spaces", "label is empty"]),
+        ([str(run), str(bare), "--text", str(tmp_path / "none.txt")], ["none.txt", "read"]),
         ([str(run), str(data), "--lines", "0"], ["--lines", "at least one"]),
         ([str(run), str(data), "--check", "-1"], ["--check"]),
         ([str(run), str(data), "--n-grams", "4"], ["n_grams", "3"]),

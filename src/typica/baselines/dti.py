@@ -33,6 +33,7 @@ from ..typewriter.compositing import composite, front_to_back, upsample_backgrou
 from ..typewriter.encoder import Encoder, position_centre
 from ..typewriter.model import Decomposition, LineBatch
 from ..typewriter.placement import Placement, head, placement_from_raw, warp
+from ..typewriter.variants import Variants
 from .dti_options import DTIOptions
 from .dti_selection import greedy_selection
 from .pixel_sprites import PixelSprites, SpriteHeads
@@ -84,6 +85,7 @@ class DTISprites(nn.Module):
         super().__init__()
         self.options, self.config = options, options.typewriter()
         self.symbols: tuple[str, ...] = ()
+        self.variants = Variants((1,) * options.sprites)
         config, count = self.config, options.sprites
         paper_colour, ink_colour = torch.tensor(paper), torch.tensor(ink)
         features = config.encoder.features

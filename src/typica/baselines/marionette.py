@@ -35,6 +35,7 @@ from ..typewriter.encoder import Encoder, position_centre
 from ..typewriter.model import Decomposition, LineBatch
 from ..typewriter.placement import Placement, head, placement_from_raw, warp
 from ..typewriter.sprites import Marionette
+from ..typewriter.variants import Variants
 from .marionette_options import MarionetteOptions
 from .windows import cut_windows
 
@@ -160,6 +161,7 @@ class MarioNette(nn.Module):
         super().__init__()
         self.options, self.config = options, options.typewriter()
         self.symbols: tuple[str, ...] = ()
+        self.variants = Variants((1,) * options.sprites)
         config, size = self.config, options.features
         paper_colour, ink_colour = torch.tensor(paper), torch.tensor(ink)
         self.encoder = Encoder(config.height, config.encoder, paper_colour)

@@ -3,9 +3,12 @@
 In the role of Ocular (Berg-Kirkpatrick, Durrett and Klein 2013), the unsupervised reader of old
 print. Kept: one picture for every letter, learned from the lines themselves by turns of placing
 and redrawing; a line is a row of letters of different widths whose ink adds up; vertical shift;
-dynamic programming over the columns. Changed: pixels are grey, with squared error, not black or
-white with a probability each; the start is pieces of ink that look alike, not fonts. Not kept: the
-language model (letters get their names from a few transcribed lines instead) and the inking.
+dynamic programming over the columns; and, when asked for, a character n-gram model that reads along
+with the pictures (`template_language.py`) and, from text alone, names them
+(`typica.typewriter.decipherment`). Changed: pixels are grey, with squared error, not black or white
+with a probability each; the start is pieces of ink that look alike, not fonts; pictures are learned
+first and named and read with the language afterwards, not all by one EM; without a language, a few
+transcribed lines name the letters. Not kept: the inking.
 """
 
 from __future__ import annotations
@@ -37,6 +40,8 @@ from ..typewriter.reading import LineReading, PlacedGlyph
 from .loop import LoopResult
 from .run import Fitted, Session
 from .sprite_reader import Named, name_lines, naming_lines
+from .template_decoding import LanguageChoice, best_row, lattices_of
+from .template_language import LanguageUse, read_with_language
 
 __all__ = ["TemplateReader", "fit_templates"]
 
@@ -50,6 +55,7 @@ class TemplateReader:
         colours: Of paper and ink.
         options: How they are placed.
         named: Names; None to read letter numbers.
+        choice: A language to read with; None to read what explains the ink best.
     """
 
     def __init__(
@@ -59,9 +65,10 @@ class TemplateReader:
         colours: tuple[Colour, Colour],
         options: TemplateOptions,
         named: Named | None = None,
+        choice: LanguageChoice | None = None,
     ) -> None:
         self.templates, self.letters, self.colours = templates, letters, colours
-        self.options, self.named = options, named
+        self.options, self.named, self.choice = options, named, choice
 
     @property
     def count(self) -> int:
@@ -72,8 +79,12 @@ class TemplateReader:
         """Read every line of a cache; see `typica.baselines.reader.Reader`."""
         images = [np.asarray(cache[i]) for i in range(len(cache))]
         dark = [darkness(image, *self.colours) for image in images]
-        found = explain(dark, self.templates, self.options, progress)
-        for line, image, row in zip(cache.collection, images, found.rows, strict=True):
+        if self.choice is None:
+            rows = explain(dark, self.templates, self.options, progress).rows
+        else:
+            lattices = lattices_of(dark, self.templates, self.options, progress)
+            rows = [best_row(one, self.choice) for one in lattices]
+        for line, image, row in zip(cache.collection, images, rows, strict=True):
             width, height = line_size(line)
             factor = height / image.shape[0]
             glyphs = tuple(self._glyph(one, factor, width, height) for one in row)
@@ -123,7 +134,11 @@ class TemplateReader:
 
 
 def fit_templates(
-    options: TemplateOptions, naming: int | None, cache: LineCache, session: Session
+    options: TemplateOptions,
+    naming: int | None,
+    cache: LineCache,
+    session: Session,
+    language: LanguageUse | None = None,
 ) -> Fitted:
     """Learn templates from the training lines and name them; a `typica.baselines.run.Fit`.
 
@@ -132,12 +147,14 @@ def fit_templates(
         naming: How many transcribed training lines name them; None for the first tenth.
         cache: The lines.
         session: Where to work.
+        language: A language to read with, and perhaps to name with; None for none.
 
     Raises:
         DataError: If there are not enough transcribed lines, or no piece of ink comes back often
             enough to be a letter.
     """
-    naming_lines(cache.collection.lines, naming)  # before the work: told late it costs minutes
+    if language is None or language.transcriptions:
+        naming_lines(cache.collection.lines, naming)  # before the work: told late it costs minutes
     begun = time.perf_counter()
     colours = collection_colours(cache)
     chosen = [i for i, line in enumerate(cache.collection) if line.split == "train"]
@@ -150,7 +167,15 @@ def fit_templates(
         )
     letters = letters_of(found.templates, options.same_letter)
     reader = TemplateReader(found.templates, letters, colours, options)
-    named = name_lines(reader, reader.count, cache, naming, progress=session.show_progress)
+    about: dict[str, Any] | None = None
+    if language is None:
+        named = name_lines(reader, reader.count, cache, naming, progress=session.show_progress)
+    else:
+        named, choice, about = read_with_language(
+            reader, language, cache, naming, session.show_progress
+        )
+        reader.choice = choice
+    reader.named = named
     training = LoopResult(options.rounds, (time.perf_counter() - begun) / 60, True)
     plain: dict[str, Any] = {
         "paper": list(colours[0]),
@@ -158,6 +183,7 @@ def fit_templates(
         "templates": len(found.templates),
         "letters": reader.count,
         "naming": named.as_dict(),
+        "language": about,
     }
     names = ["".join(named.naming.names[k]) or f"({k + 1})" for k in letters.tolist()]
     write_png(session.run.folder / "alphabet.png", sprite_sheet(found.templates.pictures, names))
@@ -169,6 +195,4 @@ def fit_templates(
     save_tensors(
         session.run.model, tensors, {**plain, "kind": "baseline", "options": asdict(options)}
     )
-    return Fitted(
-        TemplateReader(found.templates, letters, colours, options, named), training, plain
-    )
+    return Fitted(reader, training, plain)

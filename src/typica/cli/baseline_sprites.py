@@ -125,6 +125,9 @@ def baseline_templates(
     set: Changes = (),
     height: int = 48,
     naming_lines: int | None = None,
+    language_order: int | None = None,
+    text: Path | None = None,
+    transcriptions: bool = True,
     split: Split = "test",
 ) -> int:
     """Templates: pieces of ink that look alike, placed by dynamic programming, no texts.
@@ -136,17 +139,32 @@ def baseline_templates(
         set: Options to change, such as groups=400 price=0.003.
         height: Pixels that every line is resized to.
         naming_lines: Transcribed training lines that name them; default the first tenth.
+        language_order: Read with a language model of so many letters in a row (5 with --text),
+            learned from the lines that name the templates; its weight is chosen on the validation
+            lines.
+        text: Learn the language from this plain text instead.
+        transcriptions: Use none to name the templates, but the language of --text alone.
         split: Which lines to read and judge afterwards.
     """
+    from ..baselines.template_language import LanguageUse
     from ..baselines.template_reader import fit_templates
     from ..configs import with_changes
+    from ..lines.language import read_text
     from ..templates.options import TemplateOptions
 
     options = with_changes(TemplateOptions(), [change for group in set for change in group])
+    language = None
+    if language_order is not None or text is not None or not transcriptions:
+        language = LanguageUse(
+            5 if language_order is None else language_order,
+            None if text is None else tuple(read_text(text, reading.options().text)),
+            "" if text is None else text.name,
+            transcriptions,
+        )
     return run_named(
         "templates",
         options,
-        partial(fit_templates, options, naming_lines),
+        partial(fit_templates, options, naming_lines, language=language),
         height,
         data,
         out,

@@ -156,7 +156,7 @@ def typewriter_name(
     reading: DataArgument = READ_AS_IS,
     split: Literal["train", "val", "test", "all"] = "train",
     text: Path | None = None,
-    language_order: int = 4,
+    language_order: int = 5,
     lines: int | None = None,
     method: Literal["em", "soft-edit", "counts"] = "em",
     n_grams: int = 3,

@@ -8,7 +8,7 @@ Where template m is placed on darkness y, the squared error falls from :math:`\s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from .templates import Templates
 
-__all__ = ["PlacedTemplate", "best_rows", "gains", "place"]
+__all__ = ["PlacedTemplate", "best_rows", "columns_taken", "gains", "place", "stacks", "values"]
 
 _BATCH = 24
 """Lines explained together."""
@@ -68,6 +68,38 @@ def gains(
     return found, np.take_along_axis(row.numpy(), where, 2) - shift
 
 
+def values(
+    gain: NDArray[np.float32], advance: NDArray[np.int64], price: float
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """What the best row of templates explains of every line up to every column.
+
+    Arguments:
+        gain: `(B, K, W)`, with the ink beginning at every column.
+        advance: Columns that every template takes up, `(K,)`, at least 1; K is at least 1.
+        price: What a placement must explain to be worth having.
+
+    Returns:
+        What is explained, prices taken off, `(B, W + 1)`; and the template that ends at that
+        column, -1 for none, of the same shape.
+    """
+    lines, count, width = gain.shape
+    ending = np.full((lines, count, width + 1), _NEVER, np.float32)
+    for k, columns in enumerate(advance.tolist()):
+        if columns <= width:
+            ending[:, k, columns:] = gain[:, k, : width + 1 - columns] - price
+    value = np.zeros((lines, width + 1), np.float32)
+    choice = np.full((lines, width + 1), -1, np.int64)
+    every = np.arange(lines)
+    for x in range(1, width + 1):
+        tried = value[:, np.maximum(0, x - advance)] + ending[:, :, x]
+        best = tried.argmax(1)
+        found = tried[every, best]
+        better = found > value[:, x - 1]
+        value[:, x] = np.where(better, found, value[:, x - 1])
+        choice[:, x] = np.where(better, best, -1)
+    return value, choice
+
+
 def best_rows(
     gain: NDArray[np.float32], advance: NDArray[np.int64], price: float
 ) -> list[list[tuple[int, int]]]:
@@ -85,20 +117,7 @@ def best_rows(
     lines, count, width = gain.shape
     if not count:
         return [[] for _ in range(lines)]
-    ending = np.full((lines, count, width + 1), _NEVER, np.float32)
-    for k, columns in enumerate(advance.tolist()):
-        if columns <= width:
-            ending[:, k, columns:] = gain[:, k, : width + 1 - columns] - price
-    value = np.zeros((lines, width + 1), np.float32)
-    choice = np.full((lines, width + 1), -1, np.int64)
-    every = np.arange(lines)
-    for x in range(1, width + 1):
-        tried = value[:, np.maximum(0, x - advance)] + ending[:, :, x]
-        best = tried.argmax(1)
-        found = tried[every, best]
-        better = found > value[:, x - 1]
-        value[:, x] = np.where(better, found, value[:, x - 1])
-        choice[:, x] = np.where(better, best, -1)
+    _, choice = values(gain, advance, price)
     rows = []
     for chosen in choice:
         x, row = width, []
@@ -111,6 +130,35 @@ def best_rows(
                 row.append((k, x))
         rows.append(row[::-1])
     return rows
+
+
+def columns_taken(templates: Templates, overlap: int) -> NDArray[np.int64]:
+    """Columns that no neighbour of a template may use, `(K,)`, at least 1 each."""
+    widths: NDArray[np.int64] = templates.columns[:, 1] - templates.columns[:, 0] - overlap
+    return np.maximum(1, widths)
+
+
+def stacks(
+    lines: Sequence[NDArray[np.float32]], overlap: int
+) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
+    """Lines of similar width together.
+
+    Arguments:
+        lines: Darkness `(H, w)` each.
+        overlap: Columns that neighbours may share.
+
+    Yields:
+        Indices of some lines, and their darkness `(B, H, W)`, zero beyond their ends. There is
+        room on the right, so that a line's last letter may reach beyond its end by a little.
+    """
+    order = np.argsort([line.shape[1] for line in lines], kind="stable").tolist()
+    for start in range(0, len(order), _BATCH):
+        some = order[start : start + _BATCH]
+        width = max(lines[i].shape[1] for i in some) + overlap
+        stack = np.zeros((len(some), lines[some[0]].shape[0], width), np.float32)
+        for row, i in zip(stack, some, strict=True):
+            row[:, : lines[i].shape[1]] = lines[i]
+        yield some, stack
 
 
 def place(
@@ -134,17 +182,9 @@ def place(
     Returns:
         For every line its placements from left to right.
     """
-    columns = templates.columns
-    taken = np.maximum(1, columns[:, 1] - columns[:, 0] - overlap)
-    order = np.argsort([line.shape[1] for line in lines], kind="stable").tolist()
     found: list[list[PlacedTemplate]] = [[] for _ in lines]
-    for start in range(0, len(order), _BATCH):
-        some = order[start : start + _BATCH]
-        # room on the right, so that a line's last letter may reach beyond its end by a little
-        width = max(lines[i].shape[1] for i in some) + overlap
-        stack = np.zeros((len(some), lines[some[0]].shape[0], width), np.float32)
-        for row, i in zip(stack, some, strict=True):
-            row[:, : lines[i].shape[1]] = lines[i]
+    taken = columns_taken(templates, overlap)
+    for some, stack in stacks(lines, overlap):
         gain, down = gains(stack, templates, shift)
         for b, (i, row) in enumerate(zip(some, best_rows(gain, taken, price), strict=True)):
             found[i] = [

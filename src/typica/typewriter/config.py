@@ -73,7 +73,7 @@ class SpriteConfig:
     """L, sprites per character; their probabilities are summed for the text loss."""
     more: tuple[str, ...] = ()
     """Characters with one sprite more than the others; one that stands here twice gets two more.
-    `typica typewriter allographs` proposes them."""
+    `typica palaeography allographs` proposes them."""
     initial_opacity: float = 0.12
     """Opacity of a new sprite. The paper's sigmoid starts at 0.5, grey squares that have to be
     erased first; a faint start saves those steps."""

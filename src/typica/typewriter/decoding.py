@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ __all__ = [
     "apply_spaces",
     "collapse",
     "fit_space_gap",
+    "gaps",
     "letters",
     "readings",
     "sprite_names",
@@ -182,6 +184,11 @@ def _gap(before: PlacedGlyph, after: PlacedGlyph, height: int) -> float:
     return (after.box.left - before.box.right) / height
 
 
+def gaps(reading: LineReading) -> list[float]:
+    """White between every two neighbouring glyphs, in line heights."""
+    return [_gap(before, after, reading.height) for before, after in pairwise(reading.glyphs)]
+
+
 def fit_space_gap(lines: Sequence[Line], read: Sequence[LineReading]) -> float | None:
     """The gap between two glyphs, in line heights, from which on it is a word space.
 
@@ -190,7 +197,7 @@ def fit_space_gap(lines: Sequence[Line], read: Sequence[LineReading]) -> float |
     Returns:
         The threshold, or None if the transcriptions have no word spaces, or nothing else.
     """
-    gaps, spaces = [], []
+    white, spaces = [], []
     for line, reading in zip(lines, read, strict=True):
         if line.symbols is None:
             continue
@@ -211,13 +218,13 @@ def fit_space_gap(lines: Sequence[Line], read: Sequence[LineReading]) -> float |
                 range(op.dest_start + 1, op.dest_end),
                 strict=True,
             ):
-                gaps.append(_gap(reading.glyphs[j - 1], reading.glyphs[j], reading.height))
+                white.append(_gap(reading.glyphs[j - 1], reading.glyphs[j], reading.height))
                 spaces.append(after_space[i])
     is_space = np.array(spaces, bool)
     if not is_space.any() or is_space.all():
         return None
-    order = np.argsort(gaps, kind="stable")
-    value, is_space = np.array(gaps)[order], is_space[order]
+    order = np.argsort(white, kind="stable")
+    value, is_space = np.array(white)[order], is_space[order]
     # errors if everything from rank i on is called a space
     errors = np.concatenate([[0], np.cumsum(is_space)]) + np.concatenate(
         [np.cumsum(~is_space[::-1])[::-1], [0]]

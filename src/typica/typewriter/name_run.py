@@ -1,4 +1,7 @@
-"""The job behind `typica typewriter name`: a run's sprites named from transcribed lines."""
+"""The job behind `typica typewriter name`: a run's sprites named from transcribed lines.
+
+`language_naming.py` is the same job with a text in their language instead.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from typing import Any
 from ..errors import DataError, RunError
 from ..hardware import choose_device, tune_process
 from ..lines.cache import LineCache
-from ..lines.line import SPLITS, Line, LineCollection
+from ..lines.line import SPACE, SPLITS, Line, LineCollection
 from ..runs import Run
 from .assessment import spread
 from .decoding import fit_space_gap
@@ -25,7 +28,18 @@ from .pictures import sprite_sheet, write_png
 from .reading import LineReading
 from .storage import TypewriterAbout, load_typewriter
 
-__all__ = ["NamedSprites", "name_sprites"]
+__all__ = [
+    "NamedSprites",
+    "error_of",
+    "keep_names",
+    "name_sprites",
+    "open_unnamed",
+    "read_sprites",
+    "select_lines",
+]
+
+_DOUBTFUL = 2.0
+"""Bits per placement: names that are less sure are named in the summary."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +49,8 @@ class NamedSprites:
     Arguments:
         path: The file that keeps the names.
         kept: The names and where they come from.
-        missing: Letters of the lines that no sprite stands for, with their counts, the most
-            frequent first.
+        missing: Letters of the lines, or of the language's text, that no sprite stands for, with
+            their counts, the most frequent first.
         numbers: What the sprites are called without a name.
     """
 
@@ -61,6 +75,19 @@ class NamedSprites:
         """Sprites that are on none of the lines, so that nothing is known of them."""
         return tuple(k for k, times in enumerate(self.kept.placed) if not times)
 
+    @property
+    def doubtful(self) -> tuple[int, ...]:
+        """Named sprites that another name would fit nearly as well, the most placed first."""
+        if self.kept.language is None:
+            return ()
+        margins, placed = self.kept.language.margins, self.kept.placed
+        found = [
+            k
+            for k, name in enumerate(self.kept.naming.names)
+            if name and placed[k] and margins[k] < _DOUBTFUL
+        ]
+        return tuple(sorted(found, key=lambda k: -placed[k]))
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return {
@@ -76,14 +103,18 @@ class NamedSprites:
         kept, naming = self.kept, self.kept.naming
         count = len(naming.names)
         named = count - len(self.idle) - len(self.unseen)
-        yield (
-            f"{named} of {count} sprites have a name, by {kept.options.method} from "
-            f"{len(kept.lines)} lines ({kept.symbols} characters) of {kept.data}, {kept.split}"
-        )
+        lines = f"{len(kept.lines)} lines"
+        source = f"by {kept.options.method} from {lines} ({kept.symbols} characters)"
+        if kept.language is not None:
+            source = f"from the language of {kept.language.text}, on {lines} without their text"
+        yield f"{named} of {count} sprites have a name, {source}, of {kept.data}, {kept.split}"
         others = "no other line has a transcription"
         if kept.other_cer is not None:
             others = f"on {kept.other_lines} others {kept.other_cer:.2%}"
-        yield f"CER on these lines {kept.cer:.2%}, {others}"
+        these = "is unknown" if kept.cer is None else f"{kept.cer:.2%}"
+        yield f"CER on these lines {these}, {others}"
+        if self.doubtful:
+            yield f"doubtful names: {', '.join(self._doubts())}"
         if naming.grams:
             rules = (f"{self._called(run, '+')}={''.join(name)}" for run, name in naming.grams)
             yield f"sprites with a name together: {', '.join(rules)}"
@@ -99,6 +130,13 @@ class NamedSprites:
         else:
             yield f"word spaces from a gap of {kept.space_gap:.2f} line heights"
         yield f"{self.path}: used from now on by eval, decompose and report (run eval again)"
+
+    def _doubts(self) -> Iterator[str]:
+        language = self.kept.language
+        assert language is not None
+        for k in self.doubtful:
+            name = "".join(self.kept.naming.names[k])
+            yield f"{self.numbers[k]}={name} ({language.margins[k]:.1f} bits)"
 
     def _called(self, sprites: Sequence[int], between: str = " ") -> str:
         return between.join(self.numbers[k] for k in sprites)
@@ -134,16 +172,9 @@ def name_sprites(
         RunError: If the run cannot be used, or learned from transcriptions.
         DataError: If there is no transcribed line, or nothing is placed on any.
     """
-    tune_process()
-    folder = Run(Path(run))
-    model, about = load_typewriter(folder.folder, choose_device(device), named=False)
-    if about.symbols:
-        raise RunError(
-            f"{folder.folder}: its sprites have their names from the transcriptions that it "
-            "learned from. Only a typewriter trained without (--unsupervised) needs names."
-        )
-    given, others = _selected(collection, split, lines, check)
-    found = _read(model, about, collection, [*given, *others], progress)
+    folder, model, about = open_unnamed(run, device)
+    given, others = select_lines(collection, split, lines, check)
+    found = read_sprites(model, about, collection, [*given, *others], progress)
     given = [line for line in given if line.id in found]
     others = [line for line in others if line.id in found]
     sprites = [[glyph.sprite for glyph in found[line.id].glyphs] for line in given]
@@ -161,33 +192,87 @@ def name_sprites(
         split=split,
         lines=tuple(line.id for line in given),
         placed=tuple(placed[k] for k in range(count)),
-        cer=_error(naming, given, found) or 0.0,
+        cer=error_of(naming, given, found),
         symbols=sum(len(line.letters) for line in given),
         other_lines=len(others),
-        other_cer=_error(naming, others, found),
+        other_cer=error_of(naming, others, found),
         weights=weights_digest(model.state_dict()),
     )
-    path = write_naming(folder.folder, kept)
+    return keep_names(folder, model, kept, [line.letters for line in given])
+
+
+def open_unnamed(run: Path | str, device: str) -> tuple[Path, Typewriter, TypewriterAbout]:
+    """A typewriter whose sprites may be given names, and its folder.
+
+    Arguments:
+        run: The run folder.
+        device: `auto`, `cpu`, `cuda`, ...
+
+    Raises:
+        RunError: If the run cannot be used, or learned from transcriptions.
+    """
+    tune_process()
+    folder = Run(Path(run)).folder
+    model, about = load_typewriter(folder, choose_device(device), named=False)
+    if about.symbols:
+        raise RunError(
+            f"{folder}: its sprites have their names from the transcriptions that it "
+            "learned from. Only a typewriter trained without (--unsupervised) needs names."
+        )
+    return folder, model, about
+
+
+def keep_names(
+    folder: Path, model: Typewriter, kept: KeptNaming, texts: Sequence[Sequence[str]]
+) -> NamedSprites:
+    """Write the names into a run folder, and its sheet of sprites again, with them.
+
+    Arguments:
+        folder: The run folder.
+        model: Its typewriter.
+        kept: The names.
+        texts: Letters that should all have a sprite.
+    """
+    path = write_naming(folder, kept)
+    naming, count = kept.naming, len(kept.naming.names)
     digits = len(str(count))
     numbers = tuple(f"{k:0{digits}d}" for k in range(1, count + 1))
     captions = [
         "".join(name) or f"({number})" for name, number in zip(naming.names, numbers, strict=True)
     ]
     masks = model.sprites().detach().cpu().numpy()
-    write_png(folder.folder / "alphabet.png", sprite_sheet(masks, captions))
-    return NamedSprites(path, kept, _missing(naming, given), numbers)
+    write_png(folder / "alphabet.png", sprite_sheet(masks, captions))
+    return NamedSprites(path, kept, _missing(naming, texts), numbers)
 
 
-def _selected(
-    collection: LineCollection, split: str, lines: int | None, check: int
+def select_lines(
+    collection: LineCollection,
+    split: str,
+    lines: int | None,
+    check: int,
+    transcribed: bool = True,
 ) -> tuple[list[Line], list[Line]]:
-    """The transcribed lines to learn from, and some others to check on."""
+    """The lines to find names on, and some other transcribed ones to check them on.
+
+    Arguments:
+        collection: Lines.
+        split: The part of them to find names on.
+        lines: How many, evenly spread; None for all.
+        check: How many others, evenly spread.
+        transcribed: Take only transcribed lines to find names on.
+
+    Raises:
+        DataError: If there are none, or a number makes no sense.
+    """
     if lines is not None and lines < 1:
         raise DataError(f"--lines {lines}: give at least one line, or leave it out for all")
     if check < 0:
         raise DataError(f"--check {check}: give 0 for none, or more")
     known = [line for line in collection if line.letters]
-    mine = [line for line in known if split in ("all", line.split)]
+    usable = known if transcribed else collection.lines
+    mine = [line for line in usable if split in ("all", line.split)]
+    if not mine and not transcribed:
+        raise DataError(f"{collection.root}: no line of split {split!r}. Give another --split.")
     if not mine:
         have = ", ".join(s for s in SPLITS if any(line.split == s for line in known))
         raise DataError(
@@ -203,14 +288,14 @@ def _selected(
     return given, [line for index, line in enumerate(rest) if index in checked]
 
 
-def _read(
+def read_sprites(
     model: Typewriter,
     about: TypewriterAbout,
     collection: LineCollection,
     lines: Sequence[Line],
     progress: bool,
 ) -> dict[str, LineReading]:
-    """Readings in sprite numbers."""
+    """Readings of some lines in sprite numbers, by the id of the line."""
     wanted = {line.id for line in lines}
     part = collection.where(lambda line: line.id in wanted)
     with LineCache(part, model.config.height) as cache:
@@ -219,8 +304,9 @@ def _read(
         }
 
 
-def _error(naming: Naming, lines: Sequence[Line], found: dict[str, LineReading]) -> float | None:
-    """The corpus error rate of some lines, spaces dropped; None without lines."""
+def error_of(naming: Naming, lines: Sequence[Line], found: dict[str, LineReading]) -> float | None:
+    """The corpus error rate of some lines, spaces dropped; None if none is transcribed."""
+    lines = [line for line in lines if line.letters]
     if not lines:
         return None
     read = [named_reading(found[line.id], naming).letters for line in lines]
@@ -228,8 +314,8 @@ def _error(naming: Naming, lines: Sequence[Line], found: dict[str, LineReading])
     return character_error_rate(pairs).corpus
 
 
-def _missing(naming: Naming, lines: Sequence[Line]) -> tuple[tuple[str, int], ...]:
+def _missing(naming: Naming, texts: Sequence[Sequence[str]]) -> tuple[tuple[str, int], ...]:
     have = {symbol for name in naming.names for symbol in name}
     have |= {symbol for _, name in naming.grams for symbol in name}
-    counts = Counter(letter for line in lines for letter in line.letters if letter not in have)
+    counts = Counter(a for text in texts for a in text if a not in have and a != SPACE)
     return tuple(sorted(counts.items(), key=lambda one: (-one[1], one[0])))

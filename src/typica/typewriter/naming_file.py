@@ -14,11 +14,13 @@ from torch import Tensor
 from ..configs import from_plain
 from ..errors import ConfigError, RunError
 from ..files import write_json
+from .decipherment import DeciphermentOptions
 from .naming import Naming, NamingOptions
 
 __all__ = [
     "NAMING",
     "KeptNaming",
+    "LanguageSource",
     "discard_stale_naming",
     "read_naming",
     "weights_digest",
@@ -27,7 +29,7 @@ __all__ = [
 
 NAMING = "naming.json"
 
-_VERSION = 1
+_VERSION = 2  # 1 knew no names from a language
 
 
 def weights_digest(tensors: Mapping[str, Tensor]) -> str:
@@ -41,6 +43,41 @@ def weights_digest(tensors: Mapping[str, Tensor]) -> str:
 
 
 @dataclass(frozen=True)
+class LanguageSource:
+    """The language that names were found by, where no text of the lines was used.
+
+    Arguments:
+        text: The name of the file.
+        digest: Of its lines.
+        symbols: How many symbols it holds, word spaces included.
+        options: How names were found from it.
+        margins: For every sprite the bits per placement by which its name is better than the next
+            best; see `Decipherment`.
+    """
+
+    text: str
+    digest: str
+    symbols: int
+    options: DeciphermentOptions
+    margins: tuple[float, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {**asdict(self), "margins": [round(one, 3) for one in self.margins]}
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> LanguageSource:
+        """The inverse of `as_dict`; raises as `KeptNaming.from_dict` does."""
+        return LanguageSource(
+            str(values["text"]),
+            str(values["digest"]),
+            int(values["symbols"]),
+            from_plain(DeciphermentOptions, values["options"]),
+            tuple(float(one) for one in values["margins"]),
+        )
+
+
+@dataclass(frozen=True)
 class KeptNaming:
     """A naming and where it comes from.
 
@@ -48,16 +85,18 @@ class KeptNaming:
         naming: The names.
         space_gap: White between two named glyphs, in line heights, from which on it is a word
             space; None if the lines had none.
-        options: How the names were found.
+        options: How the names were found, if from transcribed lines.
         data: The name of the collection.
         split: The part of it that the lines are from.
         lines: Ids of the lines that the names were found on.
         placed: How often every sprite was placed on these lines.
-        cer: Character error rate on these lines, spaces dropped.
+        cer: Character error rate on these lines, spaces dropped; None if none is transcribed.
         symbols: True symbols of these lines, spaces dropped.
         other_lines: How many other transcribed lines were read with the names.
         other_cer: Character error rate on those; None if there are none.
         weights: `weights_digest` of the typewriter.
+        language: What the names were found by; None for the text of the lines. Where a language
+            is given, the text of the lines was only used to judge the names.
     """
 
     naming: Naming
@@ -67,11 +106,12 @@ class KeptNaming:
     split: str
     lines: tuple[str, ...]
     placed: tuple[int, ...]
-    cer: float
+    cer: float | None
     symbols: int
     other_lines: int
     other_cer: float | None
     weights: str
+    language: LanguageSource | None = None
 
     @property
     def digest(self) -> str:
@@ -100,6 +140,7 @@ class KeptNaming:
                 "cer": self.cer,
             },
             "others": {"lines": self.other_lines, "cer": self.other_cer},
+            "language": None if self.language is None else self.language.as_dict(),
         }
 
     @staticmethod
@@ -112,6 +153,7 @@ class KeptNaming:
         if values["kind"] != "naming":
             raise ValueError(f"kind is {values['kind']!r}")
         found, others, gap = values["found_on"], values["others"], values["space_gap"]
+        language = values.get("language")
         grams = [
             (tuple(int(k) for k in gram["sprites"]), _symbols(gram["name"]))
             for gram in values["n_grams"]
@@ -124,11 +166,12 @@ class KeptNaming:
             str(found["split"]),
             tuple(str(line) for line in found["lines"]),
             tuple(int(times) for times in found["placed"]),
-            float(found["cer"]),
+            None if found["cer"] is None else float(found["cer"]),
             int(found["symbols"]),
             int(others["lines"]),
             None if others["cer"] is None else float(others["cer"]),
             str(values["weights"]),
+            None if language is None else LanguageSource.from_dict(language),
         )
         if len(kept.placed) != len(kept.naming.names):
             raise ValueError(f"{len(kept.placed)} counts for {len(kept.naming.names)} sprites")

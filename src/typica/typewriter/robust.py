@@ -80,7 +80,7 @@ def group_lines(
     weights = np.ones_like(x)
 
     def total(values: _Numbers) -> _Numbers:
-        sums: _Numbers = np.bincount(groups, weights * values, count)
+        sums: _Numbers = np.bincount(groups, weights * values, count).astype(np.float64)
         return sums
 
     middle = height = slope = np.zeros(count)
