@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from ..errors import RunError
+from ..errors import ConfigError, DataError, RunError
 from ..lines.collection import ReadingOptions
 from ..lines.text import TextOptions
 from .shared import READ_AS_IS, DataArgument, DataOptions, as_json, plain, read_collection
@@ -51,6 +51,7 @@ def typewriter_train(
     set: Annotated[tuple[tuple[str, ...], ...], arg(name="set"), UseAppendAction] = (),
     unsupervised: bool = False,
     start_from: Path | None = None,
+    allographs: Path | None = None,
     max_minutes: float | None = None,
     device: str = "auto",
     resume: bool = False,
@@ -70,6 +71,8 @@ def typewriter_train(
             name` then names the sprites from a few transcribed lines.
         start_from: A trained run whose weights to start from, with its configuration unless another
             is given; for a similar hand, or to give letters more sprites (sprites.more).
+        allographs: Folder that `typica palaeography allographs` wrote, from a job on the run of
+            --start-from: every letter that was found to have two shapes gets a sprite for each.
         max_minutes: Fit the number of steps to this time.
         device: auto, cpu, cuda, ...
         resume: Go on with the run in --out.
@@ -80,6 +83,12 @@ def typewriter_train(
     if unsupervised:
         changes += ("training.unsupervised=true",)
     resolved = _configuration(preset, config, changes, start_from)
+    shapes = _shapes(allographs, start_from)
+    if shapes is not None and not resume:
+        from ..typewriter.shapes import load_shapes, more_sprites
+
+        more = more_sprites(resolved, load_shapes(shapes))
+        resolved = replace(resolved, sprites=replace(resolved.sprites, more=more))
     if print_config:
         print(as_json(resolved.as_dict()))
         return 0
@@ -104,12 +113,28 @@ def typewriter_train(
         device=device,
         resume=resume,
         start=start_from,
+        shapes=shapes,
         tensorboard=tensorboard,
         cache_folder=_cache(out),
     )
     for row in result.summary():
         print(row)
     return 0 if result.training.finished else 130
+
+
+def _shapes(allographs: Path | None, start: Path | None) -> Path | None:
+    """The file of shapes in the folder given."""
+    if allographs is None:
+        return None
+    if start is None:
+        raise ConfigError("--allographs needs --start-from: the run whose letters were looked at")
+    file = allographs / "shapes.safetensors"
+    if not file.exists():
+        raise DataError(
+            f"{allographs}: holds no shapes.safetensors. Give the folder that `typica palaeography "
+            "allographs` wrote; it writes no such file where no letter has two shapes."
+        )
+    return file
 
 
 def _configuration(

@@ -9,10 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ..files import write_json
 from ..typewriter.pictures import caption_picture, stack_pictures, write_png
+from ..typewriter.shapes import save_shapes
 from .allographs import AllographOptions, Proposal, propose
 from .cleaning import reference_masks
 from .groups import load_groups
@@ -20,7 +22,7 @@ from .occurrences import Occurrences, letter_moments
 from .prototypes import load_prototypes
 from .scene_file import load_occurrences
 
-__all__ = ["GroupProposal", "allographs", "find_allographs"]
+__all__ = ["GroupProposal", "allographs", "find_allographs", "strongest"]
 
 _SHOWN = 12
 """Occurrences of each shape on the sheet."""
@@ -35,12 +37,14 @@ class GroupProposal:
         group: The group.
         found: What was found.
         lines: For each of the two shapes some ids of lines that show it, the rarer shape last.
+        shapes: The mean of each, `(2, h, w)`, where the letter is: opacity in [0, 1].
     """
 
     letter: str
     group: str
     found: Proposal
     lines: tuple[tuple[str, ...], tuple[str, ...]]
+    shapes: NDArray[np.float32]
 
 
 def find_allographs(
@@ -78,12 +82,32 @@ def find_allographs(
             chosen = chosen.at(proposal.looked_at)
             first, second = ~proposal.second, proposal.second
             where = tuple(_some_lines(chosen.where(part), lines) for part in (first, second))
-            found.append(GroupProposal(letter, name, proposal, (where[0], where[1])))
+            means = [letter_moments(chosen.where(part))[0] * mask for part in (first, second)]
+            shapes = np.stack(means).astype(np.float32)
+            found.append(GroupProposal(letter, name, proposal, (where[0], where[1]), shapes))
             if proposal.proposed:
                 title = f"{letter}  {name}: {proposal.count} occurrences"
                 rows = [_row(chosen.where(part)) for part in (first, second)]
                 sheets.append(stack_pictures([caption_picture(title), *rows], gap=2))
     return found, sheets
+
+
+def strongest(found: list[GroupProposal]) -> dict[str, NDArray[np.float32]]:
+    """The shapes of every letter that is proposed, of the group that shows them most clearly.
+
+    That is the one whose likelihood gains most, over all its occurrences.
+    """
+    best: dict[str, GroupProposal] = {}
+    for one in found:
+        if one.found.proposed:
+            other = best.get(one.letter)
+            if other is None or _evidence(one) > _evidence(other):
+                best[one.letter] = one
+    return {letter: one.shapes for letter, one in best.items()}
+
+
+def _evidence(one: GroupProposal) -> float:
+    return one.found.gain * len(one.found.looked_at)
 
 
 def _some_lines(occurrences: Occurrences, lines: list[str]) -> tuple[str, ...]:
@@ -103,7 +127,7 @@ def _row(occurrences: Occurrences) -> NDArray[np.uint8]:
 
 
 def allographs(folder: Path, out: Path, options: AllographOptions | None = None) -> list[str]:
-    """Write `allographs.json` and `allographs.png`.
+    """Write `allographs.json`, and where there are some, `allographs.png`, `shapes.safetensors`.
 
     Arguments:
         folder: That of `typica palaeography adapt`.
@@ -139,11 +163,14 @@ def allographs(folder: Path, out: Path, options: AllographOptions | None = None)
         )
     if not proposed:
         told.append("no letter has two shapes that can be told apart")
+    shapes = out / "shapes.safetensors"
     if letters:
-        more = "[" + ",".join(f'"{letter}"' for letter in letters) + "]"
+        save_shapes(shapes, {k: torch.from_numpy(v) for k, v in strongest(found).items()})
         told.append(
-            "to give them two sprites: typica typewriter train DATA --start-from RUN --out NEW "
-            f"--set 'sprites.more={more}'"
+            f"to give {' '.join(letters)} two sprites: typica typewriter train DATA "
+            f"--start-from RUN --allographs {out} --out NEW"
         )
+    else:
+        shapes.unlink(missing_ok=True)  # of an earlier search with other options
     told.append(f"written: {out / 'allographs.json'}")
     return told

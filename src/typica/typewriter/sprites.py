@@ -200,8 +200,17 @@ class Sprites(nn.Module):
         Arguments:
             opening: Show only a middle part this many pixels wide; None shows all.
         """
+        return self.drawn(self.codes, opening)
+
+    def drawn(self, codes: Tensor, opening: float | None = None) -> Tensor:
+        """The opacity that some codes stand for, `(L, latent)` to `(L, h, w)`, between 0 and 1.
+
+        Arguments:
+            codes: z.
+            opening: As above.
+        """
         window: Tensor = self.window  # type: ignore[assignment]
         if opening is not None:
             window = window * aperture_window(window.shape[1], opening).to(window)
         start: Tensor = self.start  # type: ignore[assignment]
-        return torch.sigmoid(self.generator(self.codes) + start) * window
+        return torch.sigmoid(self.generator(codes) + start) * window

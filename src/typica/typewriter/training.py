@@ -28,6 +28,7 @@ from .config import TypewriterConfig
 from .guide import Guide, find_guide, read_guide, write_guide
 from .loading import collection_colours
 from .objective import learning_rate
+from .shapes import load_shapes, start_as_shapes
 from .state import Progress, TrainingState
 from .storage import TypewriterAbout, load_typewriter, save_typewriter
 
@@ -109,6 +110,7 @@ def train(
     device: str = "auto",
     resume: bool = False,
     start: Path | None = None,
+    shapes: Path | None = None,
     text: dict[str, Any] | None = None,
     cache_folder: Path | None = None,
     tensorboard: bool = False,
@@ -125,6 +127,7 @@ def train(
         resume: Go on from the checkpoint in `out`.
         start: A trained typewriter (run folder or weights file) whose weights a new run starts
             from, as far as they fit: sprites by their characters.
+        shapes: Pictures that the sprites of some characters start as, from `save_shapes`.
         text: The options with which the transcriptions were read, kept for the record.
         cache_folder: Where to keep the resized lines between runs; None keeps them nowhere.
         tensorboard: Also write TensorBoard events into the run folder.
@@ -194,6 +197,10 @@ def train(
                     model = training.accelerator.unwrap_model(training.model)
                     carried = carry_over(model, about.symbols, source, told.symbols)
                     about.training["started_from"] = {"run": Path(start).name, **carried}
+                    if shapes is not None:
+                        about.training["started_from"]["shapes"] = start_as_shapes(
+                            model, about.symbols, load_shapes(shapes)
+                        )
                 run.log.unlink(missing_ok=True)
                 run.write_config(about.as_dict())
                 problems = [vars(p) | {"file": str(p.file.name)} for p in cache.collection.problems]
