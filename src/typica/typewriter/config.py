@@ -179,6 +179,9 @@ class LossConfig:
     overlap: float = 0.05
     """Weight of the mean overlap of layers. It clears the grey ghosts of neighbours from around
     the sprites. 0 in the paper, an option for unsupervised training in its program."""
+    variants: float = 0.01
+    """Weight of choosing, where a character has several sprites, the one that explains the ink
+    (`variant_choice.py`). 0 leaves the choice to the picture alone, and one sprite wins."""
     sparsity: float = 0.0
     """Weight of the mean blank probability (unsupervised option)."""
     frequency: float = 0.0
@@ -189,7 +192,7 @@ class LossConfig:
             self.alignment in ("one-to-one", "ctc"),
             f"loss.alignment: no kind {self.alignment!r}",
         )
-        for name in ("alignment_weight", "overlap", "sparsity", "frequency"):
+        for name in ("alignment_weight", "overlap", "variants", "sparsity", "frequency"):
             require(getattr(self, name) >= 0, f"loss.{name}: at least 0")
         require(0 < self.sharpening <= 1, "loss.sharpening: above 0, at most 1")
         require(

@@ -16,7 +16,14 @@ from .losses import (
     sparsity_penalty,
     text_loss,
 )
-from .model import LineBatch, Typewriter
+from .model import Decomposition, LineBatch, Typewriter
+from .variant_choice import (
+    choice_penalty,
+    clear_of_others,
+    errors_of_variants,
+    read_with_variants,
+    warped_variants,
+)
 
 __all__ = [
     "alignment_temperature",
@@ -173,6 +180,11 @@ def objective(
     if not warm and weights.overlap:
         terms["overlap"] = overlap_penalty(taken.opacity, model.step, taken.cells).mean()
         loss = loss + weights.overlap * terms["overlap"]
+    if not warm and weights.variants and not model.variants.single:
+        choice = _choice(model, batch, taken)
+        if choice is not None:
+            terms["variants"] = choice
+            loss = loss + weights.variants * choice
     if not warm and (weights.sparsity or weights.frequency):
         probabilities, valid = taken.logits.softmax(-1), taken.valid
         if weights.sparsity:
@@ -182,3 +194,29 @@ def objective(
             terms["frequency"] = frequency_penalty(probabilities, valid)
             loss = loss + weights.frequency * terms["frequency"]
     return {"loss": loss, **{name: term.detach() for name, term in terms.items()}}
+
+
+def _choice(model: Typewriter, batch: LineBatch, taken: Decomposition) -> Tensor | None:
+    """How far the selection is from choosing the sprite of a character that explains the ink."""
+    with torch.no_grad():
+        logs = model.log_probabilities(taken.logits)
+        places = read_with_variants(logs, taken.valid, model.variants)
+        if not len(places[0]):
+            return None
+        characters = logs[places].argmax(-1)
+        table = model.variants.table.to(characters.device)[characters]
+        size = (model.config.height, model.config.window_width)
+        masks = warped_variants(
+            taken.sprites, table, taken.placement.scale[places], taken.placement.shift[places], size
+        )
+        errors = errors_of_variants(
+            batch.images,
+            taken.background,
+            taken.colours[places],
+            masks,
+            clear_of_others(taken.opacity, places, model.step),
+            places,
+            model.step,
+            model.offset,
+        )
+    return choice_penalty(taken.logits[places], errors, table)

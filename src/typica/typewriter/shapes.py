@@ -152,10 +152,12 @@ def start_as_shapes(
             if not shared and model.selection.codes is not None:
                 model.selection.codes[rows] = model.selection.codes[first].clone()
             after = sprites.drawn(codes)
-        told[letter] = tuple(
-            float((one - pictures).square().mean().sqrt()) for one in (drawn, after)
-        )
+        told[letter] = (_distance(drawn, pictures), _distance(after, pictures))
     return told
+
+
+def _distance(one: Tensor, other: Tensor) -> float:
+    return float((one - other).square().mean().sqrt())
 
 
 def _size(pictures: Tensor) -> str:
