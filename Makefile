@@ -1,6 +1,8 @@
 # make demo   set up, run both instruments on the demo data, say which pages to open
 # make test   set up and run the tests
 # make lint   ruff and mypy
+# make faults kill every kind of job, KILLS times each, and go on (KILLS=40)
+# make fuzz   damaged files of every kind, EXAMPLES of each reader (EXAMPLES=2000)
 # make bench  speed and memory: a training step, scoring, selecting (JSON)
 # PYTHON=python3.12 chooses the interpreter, VENV=dir the environment.
 
@@ -8,8 +10,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 RUN ?= runs/demo
+KILLS ?= 40
+EXAMPLES ?= 2000
 
-.PHONY: demo test lint bench env dev clean
+.PHONY: demo test faults fuzz lint bench env dev clean
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -30,6 +34,12 @@ demo: $(VENV)/.ready
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
+
+faults: $(VENV)/.dev
+	TYPICA_KILLS=$(KILLS) $(BIN)/python -m pytest -s tests/faults
+
+fuzz: $(VENV)/.dev
+	TYPICA_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -s tests/test_fuzz_readers.py tests/test_fuzz_runs.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

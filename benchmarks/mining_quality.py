@@ -63,7 +63,7 @@ def row(name: str, found: Localisation) -> str:
         f"{name}: average precision {one.precision.mean:.3f} "
         f"[{one.precision.low:.3f}, {one.precision.high:.3f}], chance {one.chance:.3f}; "
         f"pooled {one.pooled:.3f}, chance {one.pooled_chance:.3f}; "
-        f"the paper's measure {one.paper:.3f}; {one.pictures} pictures"
+        f"the paper's measure {one.paper.mean:.3f}; {one.pictures} pictures"
     )
 
 

@@ -17,6 +17,7 @@ from typica.files import atomic_path
 from typica.images.options import PictureOptions
 from typica.images.prompts import PromptTemplate
 from typica.mining import run as mining_run
+from typica.mining import selection as mining_selection
 from typica.mining.config import TypicalityConfig
 from typica.mining.folder import MiningFolder
 from typica.mining.maps import piece_path, read_maps
@@ -191,7 +192,7 @@ def test_a_table_never_stands_beside_clusters_of_another(data, tmp_path, monkeyp
 
     opened = open_run(out)
     with monkeypatch.context() as patched:
-        patched.setattr(mining_run, "write_clusters", kill)
+        patched.setattr(mining_selection, "write_clusters", kill)
         with pytest.raises(KeyboardInterrupt):
             mining_run.select_run(opened, show_progress=False)
     assert main(["mine", "report", str(out)]) == 0  # without clusters

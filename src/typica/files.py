@@ -1,6 +1,8 @@
 """Writing files so that nobody ever sees half of one.
 
-A file is written under a temporary name in the same folder, flushed to the disk, and renamed.
+A file is written under a temporary name in the same folder, flushed to the disk, and renamed. While
+it is written it is locked; the lock ends with its process, however that ends, so what a killed
+process left can be told from what another one is writing, and goes when the file is next written.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +22,21 @@ __all__ = ["atomic_path", "finite", "half_written", "write_bytes", "write_json",
 _ASIDE = re.compile(r"\.(.+)-[a-z0-9_]{8}(\.[^.]*)?")
 """The temporary names of `atomic_path`: what a file is to become, with a dot and random letters."""
 
+_leftovers: dict[Path, dict[str, list[Path]]] = {}
+"""Of every folder written to: the temporary files met there, by what they are to become."""
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it becomes `path`, else it is removed.
 
-    The temporary name keeps the suffix of `path`, because some writers choose by it.
+    The temporary name keeps the suffix of `path`, because some writers choose by it. What killed
+    processes left half written of the same file is removed.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    aside = Path(name)
+    _remove_leftovers(path)
+    handle, aside = _make_aside(path)
     try:
         yield aside
         with open(aside, "rb") as file:
@@ -42,6 +47,60 @@ def atomic_path(path: Path) -> Iterator[Path]:
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
+        if handle is not None:
+            os.close(handle)
+
+
+def _make_aside(path: Path) -> tuple[int | None, Path]:
+    """A new temporary file and the handle that locks it; None where there are no locks."""
+    while True:
+        handle, name = tempfile.mkstemp(
+            prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
+        )
+        locked = _lock(handle)
+        if locked and os.path.exists(name):
+            return handle, Path(name)
+        os.close(handle)
+        if locked is None:
+            return None, Path(name)
+        # between the two steps another process took it for a leftover: try again
+
+
+def _lock(handle: int) -> bool | None:
+    """Lock an opened file; False if another process has it, None if there are no locks here."""
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove temporary files that were to become `path` and that no process holds any more.
+
+    A folder is listed once; what is left there later has been left by a process that this one
+    need not clean up after.
+    """
+    folder = path.parent.absolute()
+    if folder not in _leftovers:
+        found: dict[str, list[Path]] = {}
+        for aside, name in half_written(folder):
+            found.setdefault(name, []).append(aside)
+        _leftovers[folder] = found
+    for aside in _leftovers[folder].pop(path.name, ()):
+        with suppress(OSError):  # another one removed it, or it is somebody else's
+            handle = os.open(aside, os.O_RDWR)
+            try:
+                if _lock(handle):
+                    aside.unlink()
+            finally:
+                os.close(handle)
 
 
 def half_written(folder: Path) -> Iterator[tuple[Path, str]]:

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from .errors import RunError
 from .files import atomic_path, half_written, write_json, write_text
+from .tensor_file import write_tensors
 
 __all__ = ["FORMAT", "Run", "load_tensors", "require_outside", "save_tensors"]
 
@@ -43,7 +43,7 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) 
         plain[name] = kept.clone() if place in seen else kept
         seen.add(place)
     with atomic_path(path) as aside:
-        save_file(plain, aside, {"typica": json.dumps(about, ensure_ascii=False)})
+        write_tensors(aside, plain, {"typica": json.dumps(about, ensure_ascii=False)})
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -17,7 +17,9 @@ import tyro
 from .. import __version__
 from ..errors import TypicaError
 from .baseline import baseline_recogniser
+from .baseline_clip import baseline_clip
 from .baseline_matcher import baseline_matcher
+from .baseline_mining import baseline_doersch
 from .baseline_sprites import baseline_dti_sprites, baseline_marionette, baseline_templates
 from .exemplars import typewriter_compare_exemplars
 from .images import images_check
@@ -30,6 +32,11 @@ from .mining import (
     mine_score,
     mine_select,
 )
+from .mining_bias import mine_bias, mine_sample
+from .mining_localise import mine_localise
+from .mining_parallel import mine_cotypical, mine_trends
+from .mining_readings import mine_confusions, mine_contrast, mine_search, mine_timeline
+from .mining_translate import mine_translate
 from .palaeography import palaeography_compare
 from .palaeography_adapt import palaeography_adapt, palaeography_allographs
 from .palaeography_report import palaeography_glyphs, palaeography_report
@@ -94,6 +101,8 @@ _GROUPS: dict[str, tuple[str, dict[str, Callable[..., int]]]] = {
             "marionette": baseline_marionette,
             "templates": baseline_templates,
             "matcher": baseline_matcher,
+            "doersch": baseline_doersch,
+            "clip": baseline_clip,
         },
     ),
     "palaeography": (
@@ -119,6 +128,16 @@ _GROUPS: dict[str, tuple[str, dict[str, Callable[..., int]]]] = {
             "select": mine_select,
             "report": mine_report,
             "export": mine_export,
+            "translate": mine_translate,
+            "cotypical": mine_cotypical,
+            "trends": mine_trends,
+            "localise": mine_localise,
+            "contrast": mine_contrast,
+            "confusions": mine_confusions,
+            "timeline": mine_timeline,
+            "search": mine_search,
+            "sample": mine_sample,
+            "bias": mine_bias,
         },
     ),
 }

@@ -179,6 +179,7 @@ def mine_score(
 def mine_select(
     run: Positional[Path],
     /,
+    without: tuple[Literal["border", "flat", "duplicates"], ...] = (),
     data: Path | None = None,
     model: _Model = "finetuned",
     device: str = "auto",
@@ -187,31 +188,43 @@ def mine_select(
 
     Args:
         run: Run folder that was scored.
+        without: Leave out patches at the border, flat ones, or near-duplicates; others follow.
         data: Where the pictures are now, if they were moved.
         model: Whose maps.
         device: auto, cpu, cuda, ...
     """
     from ..mining.opening import open_run
+    from ..mining.readings.filters import REASONS, check_filters
     from ..mining.run import select_run
 
     opened = open_run(run, data)
-    found = select_run(opened, model, device=device)
+    found = select_run(opened, model, without=check_filters(without), device=device)
+    for reason, words in REASONS.items():
+        if reason in found:
+            print(f"left out: {found[reason]} {words}")
     print(f"{found['elements']} elements: {opened.folder.elements(model)}")
     print(f"{found['clusters']} clusters: {opened.folder.clusters(model)}")
     return 0
 
 
-def mine_report(run: Positional[Path], /, data: Path | None = None) -> int:
+def mine_report(
+    run: Positional[Path],
+    /,
+    without: tuple[Literal["border", "flat", "duplicates"], ...] = (),
+    data: Path | None = None,
+) -> int:
     """Write the report page of a run from what its folder holds.
 
     Args:
         run: Run folder.
+        without: Do not show patches at the border, flat ones, or near-duplicates: a second page.
         data: Where the pictures are now, if they were moved.
     """
     from ..mining.opening import open_run
+    from ..mining.readings.filters import check_filters
     from ..mining.run import report_run
 
-    print(report_run(open_run(run, data)))
+    print(report_run(open_run(run, data), without=check_filters(without)))
     return 0
 
 

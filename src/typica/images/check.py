@@ -104,6 +104,9 @@ def check_pictures(
         problems=(*collection.problems, *broken),
         reasons=tuple(_reasons(labels)),
         notes=tuple(_notes(labels, len(shapes))),
+        pictures={split: sum(one.split == split for one in kept) for split in SPLITS},
+        several=sum(len(one.labels) > 1 for one in kept),
+        unlabelled=sum(not one.labels for one in kept),
     )
 
 
@@ -133,10 +136,12 @@ def _decoded(collection: PictureCollection) -> tuple[dict[str, str], set[str], l
 
 def _labels(pictures: Sequence[Picture]) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {
-        label: dict.fromkeys(SPLITS, 0) for label in sorted({one.label for one in pictures})
+        label: dict.fromkeys(SPLITS, 0)
+        for label in sorted({label for one in pictures for label in one.labels})
     }
     for one in pictures:
-        found[one.label][one.split] += 1
+        for label in one.labels:
+            found[label][one.split] += 1
     return found
 
 
@@ -147,7 +152,7 @@ def _duplicates(pictures: Sequence[Picture], seen: dict[str, str]) -> tuple[Dupl
     return tuple(
         Duplicates(
             tuple(sorted(one.id for one in group)),
-            tuple(sorted({one.label for one in group})),
+            tuple(sorted({one.label or "(no label)" for one in group})),
             tuple(split for split in SPLITS if any(one.split == split for one in group)),
         )
         for group in groups.values()
@@ -165,6 +170,8 @@ def _most_first(shapes: Counter[tuple[int, int]]) -> list[tuple[tuple[int, int],
 
 def _reasons(labels: dict[str, dict[str, int]]) -> list[str]:
     trained = [parts["train"] for parts in labels.values()]
+    if not labels:
+        return ["no picture has a label: is --unlabelled right?"]
     if not any(trained):
         return ["no picture is in train: give split train to some, or leave out all splits"]
     if max(trained) < USELESS:
@@ -176,9 +183,13 @@ def _reasons(labels: dict[str, dict[str, int]]) -> list[str]:
 
 
 def _notes(labels: dict[str, dict[str, int]], shapes: int) -> list[str]:
-    notes = []
+    notes: list[str] = []
+    if not labels:
+        return notes
     if len(labels) == 1:
         notes.append("there is one label only: nothing to be typical against")
+    if sum("|" in label for label in labels) > 1:
+        notes.append("labels have | in them: are these several labels? (--label-separator '|')")
     same: dict[str, list[str]] = {}
     for label in labels:
         same.setdefault(label.casefold().replace("_", " "), []).append(label)

@@ -64,6 +64,9 @@ class CheckReport:
         problems: What the readers and the decoding found.
         reasons: Why mining could not run; empty if it could.
         notes: What else is worth knowing.
+        pictures: In each split.
+        several: Pictures that have several labels; each counts in every one of `labels`.
+        unlabelled: Pictures that have none.
     """
 
     root: Path
@@ -82,6 +85,9 @@ class CheckReport:
     problems: tuple[Problem, ...]
     reasons: tuple[str, ...]
     notes: tuple[str, ...]
+    pictures: dict[str, int]
+    several: int = 0
+    unlabelled: int = 0
 
     @property
     def usable(self) -> bool:
@@ -114,7 +120,9 @@ class CheckReport:
             "usable": self.usable,
             "reasons": list(self.reasons),
             "notes": list(self.notes),
-            "pictures": sum(sum(parts.values()) for parts in self.labels.values()),
+            "pictures": sum(self.pictures.values()),
+            "several": self.several,
+            "unlabelled": self.unlabelled,
             "labels": self.labels,
             "least": self.least,
             "thin": self.thin,
@@ -134,10 +142,11 @@ class CheckReport:
 
     def lines(self) -> list[str]:
         """The report as lines of text for a terminal; long lists are cut short."""
-        totals = {split: sum(parts[split] for parts in self.labels.values()) for split in SPLITS}
         out = [f"{self.root}", "", f"{'train':>7}{'val':>7}{'test':>7}  label"]
         out += cut([f"{_row(parts)}  {label}" for label, parts in self.labels.items()], 60)
-        out += [f"{_row(totals)}  all {len(self.labels)} labels"]
+        out += [f"{_row(self.pictures)}  all {len(self.labels)} labels"]
+        if self.several or self.unlabelled:
+            out += [f"{self.several} with several labels, {self.unlabelled} with none"]
         out += [
             "",
             "size of the files (smallest / middle / largest)",

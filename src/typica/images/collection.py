@@ -16,9 +16,10 @@ from ..listing import first_problem
 from ..sources import Fault, Findings
 from ..values import SPLIT_NAMES, Problem, Split, as_problem
 from .decoding import decode, read_header
-from .labels import binned, label_text
+from .labels import binned, label_texts
 from .options import PictureOptions
 from .picture import Picture, PictureCollection
+from .prompts import joined
 from .readers.folders import has_labels, read_folders, walk
 from .readers.hub import is_saved, read_datasets
 from .readers.source import RawPicture, Reading, suffix
@@ -83,7 +84,7 @@ def digest(collection: PictureCollection) -> str:
     """
     found = hashlib.sha256(b"typica pictures 1\n")
     for one in collection:
-        row = [one.id, one.label, one.split, one.width, one.height]
+        row = [one.id, one.identity, one.split, one.width, one.height]
         found.update(json.dumps(row).encode() + b"\n")
     return found.hexdigest()
 
@@ -156,7 +157,7 @@ class _Usable:
     """A picture that only lacks its split."""
 
     raw: RawPicture
-    label: str
+    labels: tuple[str, ...]
     given: Split | None
     width: int
     height: int
@@ -182,13 +183,21 @@ def _make_pictures(
     usable = [kept[identity] for identity in sorted(kept)]
     splits = split_pictures(
         [one.raw.id for one in usable],
-        [one.label for one in usable],
+        [one.labels for one in usable],
         [one.given for one in usable],
         options.val,
         options.seed,
     )
     pictures = [
-        Picture(one.raw.id, one.raw.path, one.label, split, one.width, one.height)
+        Picture(
+            one.raw.id,
+            one.raw.path,
+            joined(one.labels),
+            split,
+            one.width,
+            one.height,
+            one.labels,
+        )
         for one, split in zip(usable, splits, strict=True)
     ]
     return pictures, problems.problems
@@ -196,9 +205,10 @@ def _make_pictures(
 
 def _usable(raw: RawPicture, options: PictureOptions, problems: Findings) -> _Usable:
     """Check one picture."""
-    label = label_text(raw.label)
+    several = options.several or options.label_separator is not None
+    labels = label_texts(raw.label, several, options.label_separator, options.unlabelled)
     if options.bin is not None:
-        label = binned(label, options.bin)
+        labels = tuple(dict.fromkeys(binned(label, options.bin) for label in labels))
     given: Split | None = None
     if raw.split is not None:
         name = str(raw.split).strip().lower()
@@ -219,7 +229,7 @@ def _usable(raw: RawPicture, options: PictureOptions, problems: Findings) -> _Us
             "holds more than one picture: only the first is read",
             "Save each as a file of its own, if the others belong to the collection too.",
         )
-    return _Usable(raw, label, given, header.width, header.height)
+    return _Usable(raw, labels, given, header.width, header.height)
 
 
 def _nothing_left(root: Path, problems: Sequence[Problem], ignored: Counter[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..sources import Fault
 
-__all__ = ["binned", "label_text"]
+__all__ = ["binned", "label_text", "label_texts"]
 
 _MISSING = "Give every picture a label, or take it out."
 
@@ -29,7 +29,8 @@ def label_text(value: Any) -> str:
     if isinstance(value, list | tuple):
         if len(value) > 1:
             raise Fault(
-                f"has {len(value)} labels", "Give it one label; mining takes one for each picture."
+                f"has {len(value)} labels",
+                "Give it one label, or --several if pictures may have several.",
             )
         value = value[0] if value else None
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
@@ -48,6 +49,46 @@ def label_text(value: Any) -> str:
     if any(unicodedata.category(char) in {"Cc", "Cs"} for char in text):
         raise Fault("its label has characters that cannot be shown", "Write it in plain letters.")
     return text
+
+
+def label_texts(
+    value: Any, several: bool = False, separator: str | None = None, unlabelled: str | None = None
+) -> tuple[str, ...]:
+    """All labels of a picture from a folder name or a table.
+
+    Arguments:
+        value: As for `label_text`, or a list of such values.
+        several: Whether there may be more than one. An empty list then says that there is none.
+        separator: What stands between labels in a text; None if each text is one label.
+        unlabelled: The text that says that there is none, capitals ignored; None if none does.
+
+    Returns:
+        Texts as of `label_text`, in the order found, each once.
+
+    Raises:
+        Fault: If there is none and nothing says so, or one cannot be a label.
+    """
+    parts = list(value) if several and isinstance(value, list | tuple) else [value]
+    if separator is not None:
+        parts = [one for part in parts for one in _parts(part, separator)]
+    found = [_text_or_none(part, unlabelled) for part in parts]
+    return tuple(dict.fromkeys(one for one in found if one is not None))
+
+
+def _text_or_none(value: Any, unlabelled: str | None) -> str | None:
+    """The text of a label, or None if it says that there is none."""
+    if unlabelled is not None and str("" if value is None else value).strip().casefold() == (
+        unlabelled.strip().casefold()
+    ):
+        return None
+    return label_text(value)
+
+
+def _parts(value: Any, separator: str) -> list[Any]:
+    """The labels in a text; one that nothing stands in, such as after a last `|`, is none."""
+    if not isinstance(value, str) or separator not in value:
+        return [value]
+    return [part for part in value.split(separator) if part.strip()] or [""]
 
 
 def binned(label: str, width: int) -> str:

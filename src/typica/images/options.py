@@ -27,6 +27,15 @@ class PictureOptions:
     """Column with the labels; None looks for the usual names (`label`, `class`, `year`, ...)."""
     split_column: str | None = None
     """Column with `train`, `val` or `test`; None takes a column named `split`, if there is one."""
+    several: bool = False
+    """A picture may have several labels: a list in its row, or a row for each. Otherwise such
+    pictures are set aside."""
+    label_separator: str | None = None
+    """What stands between the labels of a picture, such as `|` in `Mass|Effusion`; implies
+    `several`. None takes the whole text as one label."""
+    unlabelled: str | None = None
+    """The text that says that a picture has no label, such as `No Finding`: it is trained on under
+    the null prompt and never scored under its own label. None takes it as a label."""
     bin: int | None = None
     """Labels are numbers, such as years, and are rounded down to a multiple of this: 10 makes
     decades of years. None takes labels as they are."""
@@ -50,5 +59,5 @@ class PictureOptions:
         require(self.bin is None or self.bin >= 1, "bin: at least 1, or none")
         require(0 <= self.val < 1, "val: at least 0, below 1")
         require(0 <= self.seed < 2**32, "seed: from 0 to 4294967295")
-        for name in ("path_column", "label_column", "split_column"):
-            require(getattr(self, name) != "", f"{name}: a name, or none")
+        for name in ("path_column", "label_column", "split_column", "label_separator"):
+            require(getattr(self, name) != "", f"{name}: not empty, or none")

@@ -12,8 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..values import Problem, Split
+from .prompts import Told, joined
 
 __all__ = ["Picture", "PictureCollection"]
+
+_LABEL_ALONE: tuple[str, ...] = ("",)
+"""Stands for `(label,)`; told from an equal value by identity."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +27,14 @@ class Picture:
     Arguments:
         id: Unique in its collection, with forward slashes, extension kept.
         path: The picture file.
-        label: Its label, such as `1920` or `tundra`; binned if binning was asked for.
+        label: Its label, such as `1920` or `tundra`; binned if binning was asked for. Of a picture
+            with several labels, or none, their names in one text, for people.
         split: Which part of the collection it belongs to; mining uses all parts, training
             only `train`.
         width: Of the file, in pixels, as it is shown (EXIF rotation applied).
         height: Of the file, in pixels.
+        labels: All its labels, in the order of the collection, such as the findings in an X-ray;
+            empty if it has none. Left out, it is `label` alone.
     """
 
     id: str
@@ -36,6 +43,24 @@ class Picture:
     split: Split
     width: int
     height: int
+    labels: tuple[str, ...] = _LABEL_ALONE
+
+    def __post_init__(self) -> None:
+        # of one label, `label` counts: `replace(picture, label=...)` gives it another one
+        if self.labels is _LABEL_ALONE or len(self.labels) == 1:
+            object.__setattr__(self, "labels", (self.label,))
+        elif self.label != joined(self.labels):
+            raise ValueError(f"{self.id}: label {self.label!r} is not that of {self.labels}")
+
+    @property
+    def told(self) -> Told:
+        """What a model is told of the picture: its label, several of them, or None for none."""
+        return self.labels[0] if len(self.labels) == 1 else self.labels or None
+
+    @property
+    def identity(self) -> str | list[str]:
+        """What digests take for its labels: text for one, as ever, else a list."""
+        return self.label if len(self.labels) == 1 else list(self.labels)
 
 
 @dataclass(frozen=True)
@@ -61,11 +86,11 @@ class PictureCollection:
     @property
     def labels(self) -> tuple[str, ...]:
         """All labels, sorted."""
-        return tuple(sorted({picture.label for picture in self.pictures}))
+        return tuple(sorted({label for picture in self.pictures for label in picture.labels}))
 
     def counts(self) -> dict[str, int]:
-        """Number of pictures per label, in the order of `labels`."""
-        found = Counter(picture.label for picture in self.pictures)
+        """Number of pictures per label, in the order of `labels`; one of several counts in each."""
+        found = Counter(label for picture in self.pictures for label in picture.labels)
         return {label: found[label] for label in self.labels}
 
     def where(self, wanted: Callable[[Picture], bool]) -> PictureCollection:

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 
 from ..configs import require
 
-__all__ = ["PromptTemplate"]
+__all__ = ["PromptTemplate", "Told", "joined", "readable"]
+
+Told = str | tuple[str, ...] | None
+"""What a prompt tells: one label, several together, or none (None, or no label in the tuple)."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +46,21 @@ class PromptTemplate:
             f"--null {self.null!r}: the null prompt names no label; leave {{label}} out",
         )
 
-    def __call__(self, label: str | None) -> str:
-        """The prompt of a label; of the null condition for None."""
-        return self.null if label is None else self.label.format(label=readable(label))
+    def __call__(self, label: Told) -> str:
+        """The prompt of a label, or of several, joined; of the null condition for none."""
+        if label is None or label == ():
+            return self.null
+        names = (label,) if isinstance(label, str) else label
+        return self.label.format(label=joined([readable(name) for name in names]))
 
     def all(self, labels: Sequence[str]) -> list[str]:
         """The null prompt, then the prompt of every label."""
         return [self.null, *(self(label) for label in labels)]
+
+
+def joined(labels: Sequence[str]) -> str:
+    """Several labels in one text, as the paper's program writes the findings of an X-ray."""
+    return ", ".join(labels)
 
 
 def readable(label: str) -> str:

@@ -11,7 +11,11 @@ __all__ = ["split_pictures"]
 
 
 def split_pictures(
-    ids: Sequence[str], labels: Sequence[str], given: Sequence[Split | None], val: float, seed: int
+    ids: Sequence[str],
+    labels: Sequence[str | tuple[str, ...]],
+    given: Sequence[Split | None],
+    val: float,
+    seed: int,
 ) -> list[Split]:
     """The split of every picture.
 
@@ -22,7 +26,7 @@ def split_pictures(
 
     Arguments:
         ids: Of the pictures, all different.
-        labels: Of the pictures, in the same order.
+        labels: Of the pictures, in the same order; a tuple for one that has several or none.
         given: The splits that the collection names; None where it names none.
         val: Share to hold out, from 0 to below 1.
         seed: Another seed holds out other pictures.
@@ -33,13 +37,15 @@ def split_pictures(
     if any(split in ("val", "test") for split in given):
         return [split or "train" for split in given]
     places = [_place(identity, seed) for identity in ids]
+    every = [(one,) if isinstance(one, str) else one for one in labels]
     last: dict[str, int] = {}
-    for number, label in enumerate(labels):
-        if label not in last or places[number] > places[last[label]]:
-            last[label] = number
+    for number, own in enumerate(every):
+        for label in own:
+            if label not in last or places[number] > places[last[label]]:
+                last[label] = number
     return [
-        "val" if place < val and last[label] != number else "train"
-        for number, (place, label) in enumerate(zip(places, labels, strict=True))
+        "val" if place < val and all(last[label] != number for label in own) else "train"
+        for number, (place, own) in enumerate(zip(places, every, strict=True))
     ]
 
 

@@ -155,10 +155,12 @@ def _aside(folder: Path, what: str) -> Path:
 
 
 def _recover(folder: Path) -> None:
-    """Folders cannot be exchanged in one step: undo the first half of an exchange cut short."""
+    """Folders cannot be exchanged in one step: undo or finish an exchange cut short."""
     old = _aside(folder, "old")
     if old.exists() and not folder.exists():
         old.rename(folder)
+    elif old.exists():
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _write_unet(unet: Any, folder: Path) -> None:

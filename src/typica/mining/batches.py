@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..images.prompts import Told
 from .config import FinetuneConfig
 from .latents import LatentCache
 from .schedule import NoiseSchedule
@@ -37,13 +38,13 @@ class Batch:
         latents: x, `(B, C, side, side)`, float32.
         noise: eps, of the same shape.
         fractions: t in [0, 1), `(B,)`.
-        labels: None where the condition is dropped.
+        labels: What each is told: a label, several, or None where the condition is dropped.
     """
 
     latents: Tensor
     noise: Tensor
     fractions: Tensor
-    labels: list[str | None]
+    labels: list[Told]
 
     def times(self, schedule: NoiseSchedule) -> Tensor:
         """Discrete times, `(B,)`."""
@@ -110,7 +111,7 @@ class BatchMaker:
         ]
         pictures = self.cache.pictures
         labels = [
-            None if bool(drop) else pictures[i].label
+            None if bool(drop) else pictures[i].told
             for i, drop in zip(chosen, dropped, strict=True)
         ]
         return Batch(torch.stack(latents), noise, fractions, labels)
@@ -132,7 +133,7 @@ class BatchMaker:
             latents.append(latent)
             noises.append(torch.randn(latent.shape, generator=random))
             fractions.append((int(order[k]) + 0.5) / len(val))
-            labels.append(self.cache.pictures[val[k]].label)
+            labels.append(self.cache.pictures[val[k]].told)
         return Batch(
             torch.stack(latents), torch.stack(noises), torch.tensor(fractions), list(labels)
         )

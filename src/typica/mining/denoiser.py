@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..hardware import fast_bfloat16
+from ..images.prompts import Told
 from .codec import Codec
 from .conditioner import Conditioner
 from .schedule import NoiseSchedule
@@ -42,8 +43,11 @@ class Denoiser(nn.Module):
         device: torch.device = next(self.unet.parameters()).device
         return device
 
-    def condition(self, labels: Sequence[str | None]) -> Tensor:
-        """Hidden states of labels, None for the null condition, `(N, L, D)`."""
+    def condition(self, labels: Sequence[Told]) -> Tensor:
+        """Hidden states of labels, None for the null condition, `(N, L, D)`.
+
+        A tuple stands for several labels told together.
+        """
         hidden: Tensor = self.conditioner(labels)
         return hidden.to(self.device)
 

@@ -1,8 +1,9 @@
 """Elements: the most typical patches of every label, with random and least typical ones beside.
 
-From every picture a few patches are taken that do not overlap, and of every label the best are
-kept (section 4.3.3: per label, as in the paper's program; its sentence says "over all the data
-set"). Pictures are read one after another, and only what can still be among the best is held.
+From every picture, under each of its labels, a few patches are taken that do not overlap, and of
+every label the best are kept (section 4.3.3: per label, as in the paper's program; its sentence
+says "over all the data set"). Pictures are read one after another, and only what can still be
+among the best is held.
 
 Patches are picked where the estimate is greatest, so the typicality of a pick is on average a
 little too high; its standard error tells by how much it may be.
@@ -168,22 +169,25 @@ def mine_elements(
     for one in seen:
         picture = _picture_of(one, collection)
         width, height = Scaling.of(picture, about.config.size, about.factor).working
-        own = one.of(picture.label)
-        typicality = own.typicality[0]
-        _check(typicality, picture, height, width, about.factor)
-        found = picture_elements(
-            typicality,
-            own.groups[0],
-            height,
-            width,
-            config,
-            sides,
-            picture.id,
-            one.index,
-            _grey_of(picture, about) if config.contrast > 0 else None,
-        )
-        for kind, elements in found.items():
-            lists[picture.label, kind].add(elements)
+        values = _grey_of(picture, about) if config.contrast > 0 and picture.labels else None
+        for label in picture.labels:
+            own = one.of(label)
+            typicality = own.typicality[0]
+            _check(typicality, picture, height, width, about.factor)
+            found = picture_elements(
+                typicality,
+                own.groups[0],
+                height,
+                width,
+                config,
+                sides,
+                # other random patches for every label of a picture
+                picture.id if len(picture.labels) == 1 else f"{picture.id}\n{label}",
+                one.index,
+                values,
+            )
+            for kind, elements in found.items():
+                lists[label, kind].add(elements)
     labels = sorted({label for label, _ in lists})
     kept = {
         (label, kind): lists[label, kind].best()

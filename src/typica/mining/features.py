@@ -17,7 +17,7 @@ import hashlib
 import json
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from tqdm import tqdm
 from ..errors import ConfigError, RunError
 from ..images.loading import load_pixels
 from ..images.picture import PictureCollection
+from ..images.prompts import Told
 from ..images.sizes import working_size
 from ..runs import load_tensors
 from .config import FeatureConfig
@@ -162,7 +163,7 @@ def pool(features: Tensor, table: ElementsTable, row: int, height: int, width: i
 def picture_features(
     denoiser: Denoiser,
     latents: Tensor,
-    labels: list[str],
+    labels: Sequence[Told],
     config: FeatureConfig,
     bfloat16: bool = False,
 ) -> Tensor:
@@ -171,7 +172,7 @@ def picture_features(
     Arguments:
         denoiser: The model.
         latents: `(P, C, h, w)`.
-        labels: Of the pictures, P.
+        labels: Of the pictures, P; each a label, several, or None.
         config: Time, block, ensemble; at most `batch_size` passes are made at a time.
         bfloat16: Compute in bfloat16 if the hardware does.
 
@@ -298,7 +299,7 @@ def _job(
         pictures = [collection.pictures[index] for index, _ in part]
         arrays = [load_pixels(p, about.config.size, about.factor) for p in pictures]
         latents = denoiser.codec.encode(to_tensor(arrays).to(denoiser.device))
-        labels = [picture.label for picture in pictures]
+        labels = [picture.told for picture in pictures]  # as they were trained on
         maps = picture_features(denoiser, latents, labels, config, bfloat16)
         width, height = _working(collection, part[0][0], about)
         for features, (_, rows) in zip(maps, part, strict=True):

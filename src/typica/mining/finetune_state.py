@@ -21,16 +21,25 @@ from torch import Tensor
 from ..checkpoints import load_optimizer, optimizer_tensors, prefixed, tensors_below
 from ..configs import from_plain
 from ..errors import ConfigError, DataError, RunError
+from ..images.prompts import Told
 from ..runs import load_tensors, save_tensors
+from .bases import load_base
 from .batches import Batch, BatchMaker
 from .config import FinetuneConfig
 from .denoiser import Denoiser
 from .folder import MiningAbout, MiningFolder
 from .latents import LatentCache
-from .lora import add_lora
+from .lora import add_lora, merge_lora
 from .schedule import NoiseSchedule
 
-__all__ = ["FinetuneState", "Progress", "learning_rate", "noise_share", "read_progress"]
+__all__ = [
+    "FinetuneState",
+    "Progress",
+    "checkpoint_denoiser",
+    "learning_rate",
+    "noise_share",
+    "read_progress",
+]
 
 _HELD_OUT = 256
 """Most held-out pictures that an evaluation looks at."""
@@ -135,6 +144,35 @@ def read_progress(folder: MiningFolder, about: MiningAbout) -> Progress:
     return progress
 
 
+def checkpoint_denoiser(
+    folder: MiningFolder, about: MiningAbout, device: torch.device | str = "cpu"
+) -> Denoiser:
+    """The model as far as a training has come, from its checkpoint alone.
+
+    Arguments:
+        folder: A run that was interrupted, or a copy of its config.json and checkpoint.
+        about: What decides it.
+        device: Where to put it.
+
+    Returns:
+        The denoiser, in evaluation mode.
+
+    Raises:
+        RunError: If the checkpoint is missing or damaged, or of another model.
+    """
+    tensors, _ = load_tensors(folder.checkpoint)
+    denoiser = load_base(about.base, about, device)
+    rank = about.config.finetune.lora_rank
+    if rank is not None:
+        add_lora(denoiser.unet, rank, about.config.finetune.seed)
+    kept = tensors_below("average", tensors) or tensors_below("weights", tensors)
+    if not kept or denoiser.load_state_dict(kept, strict=False).unexpected_keys:
+        raise RunError(f"{folder.checkpoint}: not of the model that its config.json tells of.")
+    if rank is not None:
+        merge_lora(denoiser.unet)
+    return denoiser.eval()
+
+
 class FinetuneState:
     """The pieces of one fine-tuning and what is done with them: step, evaluate, save."""
 
@@ -212,7 +250,7 @@ class FinetuneState:
 
     def _losses(self, batch: Batch, without_label: bool = False) -> Tensor:
         """Eq. 4.5 for every picture of a batch, `(B,)`."""
-        labels = [None] * len(batch.labels) if without_label else batch.labels
+        labels: list[Told] = [None] * len(batch.labels) if without_label else batch.labels
         return self.denoiser.loss(
             batch.latents.to(self.device),
             batch.noise.to(self.device),

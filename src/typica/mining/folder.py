@@ -11,6 +11,7 @@
     features/MODEL.safetensors   DIFT features of the table's rows
     clusters/MODEL.json      clusters of every label
     report/index.html        the page
+    localisation/            comparison with boxes, and maps made for it (`localisation_run.py`)
 
 MODEL is `finetuned`, or `base` for the model before fine-tuning.
 """
@@ -134,6 +135,11 @@ class MiningFolder(Run):
     def clusters(self, model: ModelName) -> Path:
         """The clusters of every label."""
         return self.folder / "clusters" / f"{model}.json"
+
+    @property
+    def localisation(self) -> Path:
+        """What the comparison with boxes leaves."""
+        return self.folder / "localisation"
 
     def about(self) -> MiningAbout:
         """What decides this run.

@@ -29,9 +29,12 @@ __all__ = [
     "Agreement",
     "AgreementOptions",
     "LabelAgreement",
+    "Places",
+    "cut_patches",
     "descriptors",
     "label_agreement",
     "neighbour_shares",
+    "random_places",
 ]
 
 _BLOCK = 512  # elements whose distances to the whole pool are in memory at a time
@@ -111,8 +114,8 @@ class Agreement:
 
 
 @dataclass(frozen=True)
-class _Places:
-    """Patches to look at, as columns of equal length."""
+class Places:
+    """Patches to look at, as columns of equal length: ids of pictures, squares in them."""
 
     picture: NDArray[np.object_]
     x: NDArray[np.int64]
@@ -161,7 +164,7 @@ def neighbour_shares(
     label: NDArray[np.int64],
     pool_features: NDArray[np.float32],
     pool_picture: NDArray[np.int64],
-    pool_label: NDArray[np.int64],
+    pool_label: NDArray[np.generic],
     neighbours: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Of every element, the share of its nearest patches of other pictures with its label.
@@ -172,7 +175,8 @@ def neighbour_shares(
         label: Their labels as numbers, `(N,)`.
         pool_features: Of the pool, `(P, D)`.
         pool_picture: `(P,)`.
-        pool_label: `(P,)`.
+        pool_label: `(P,)`; or where pictures may have several labels, which of all labels each
+            patch's picture has, `(P, L)`, bool.
         neighbours: How many are asked; all, where there are fewer.
 
     Returns:
@@ -186,7 +190,10 @@ def neighbour_shares(
         # squared distances, less each element's own squared length, which changes no order
         distances = lengths - 2 * (features[block] @ pool_features.T)
         other = picture[block, None] != pool_picture
-        same = pool_label == label[block, None]
+        if pool_label.ndim == 1:
+            same = pool_label == label[block, None]
+        else:
+            same = pool_label[:, label[block]].T.astype(bool)
         distances[~other] = np.inf
         counts = other.sum(1)
         for i in range(len(distances)):
@@ -227,15 +234,15 @@ def label_agreement(
     if not len(rows) or unknown is not None:
         what = f"names {unknown!r}, which is not in the collection" if unknown else "is empty"
         raise RunError(f"the elements table {what}. Give the data that was mined.")
-    ours = _Places(
+    ours = Places(
         table.picture[rows],
         table.work_x[rows].astype(np.int64),
         table.work_y[rows].astype(np.int64),
         table.side[rows].astype(np.int64),
     )
     sides = np.unique(ours.side)
-    theirs = _pool(collection, sides, size, factor, options)
-    patches, good, skipped = _cut((ours, theirs), pictures, size, factor, progress)
+    theirs = random_places(collection, sides, size, factor, options)
+    patches, good, skipped = cut_patches((ours, theirs), pictures, size, factor, progress)
     numbers = {label: i for i, label in enumerate(collection.labels)}
     places = {name: i for i, name in enumerate(pictures)}
     shares, chances = np.full((2, len(rows)), np.nan)
@@ -246,7 +253,12 @@ def label_agreement(
         np.array([numbers[label] for label in table.label[rows][good[0]]]),
         pool_features,
         np.array([places[name] for name in theirs.picture[good[1]]]),
-        np.array([numbers[pictures[name].label] for name in theirs.picture[good[1]]]),
+        np.array(
+            [
+                [name in pictures[place].labels for name in collection.labels]
+                for place in theirs.picture[good[1]]
+            ]
+        ),
         options.neighbours,
     )
     labels, overall = _summary(table, rows, shares, chances, options.seed)
@@ -261,22 +273,29 @@ def _chosen(table: ElementsTable, most: int) -> NDArray[np.int64]:
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
 
 
-def _pool(
+def random_places(
     collection: PictureCollection,
     sides: NDArray[np.int64],
     size: int,
     factor: int,
     options: AgreementOptions,
-) -> _Places:
+) -> Places:
     """Random squares, as many of every label, spread over its pictures, in random order.
 
     The order matters where distances are equal, as among empty patches: sorted by label, the
     first label would win.
+
+    Arguments:
+        collection: The pictures.
+        sides: Drawn from, in pixels of the working size.
+        size: Short side of the working size.
+        factor: Pixels per latent cell.
+        options: `pool` of every label, from `seed`.
     """
     found: list[tuple[str, int, int, int]] = []
     for number, label in enumerate(collection.labels):
         draws = np.random.default_rng([options.seed, number])
-        own = [picture for picture in collection if picture.label == label]
+        own = [picture for picture in collection if label in picture.labels]
         order = draws.permutation(len(own))
         for i in range(options.pool):
             picture = own[order[i % len(own)]]
@@ -288,17 +307,32 @@ def _pool(
     found = [found[i] for i in mixed.permutation(len(found))]
     names, *numbers = zip(*found, strict=True)
     columns = [np.array(column, dtype=np.int64) for column in numbers]
-    return _Places(np.array(names, dtype=object), *columns)
+    return Places(np.array(names, dtype=object), *columns)
 
 
-def _cut(
-    places: Sequence[_Places],
+def cut_patches(
+    places: Sequence[Places],
     pictures: dict[str, Picture],
     size: int,
     factor: int,
     progress: bool,
 ) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.bool_]], tuple[str, ...]]:
-    """The pixels of all places, every picture decoded once; which are good; what was not."""
+    """The pixels of all places, every picture decoded once.
+
+    Arguments:
+        places: Any number of sets of them.
+        pictures: By id.
+        size: Short side of the working size, that the places are in.
+        factor: Pixels per latent cell.
+        progress: Show a bar on standard error.
+
+    Returns:
+        Of every set the patches, `(N, SIDE, SIDE, 3)`, and which of them are good, `(N,)`; and
+        what could not be decoded.
+
+    Raises:
+        DataError: If of a set nothing could be decoded.
+    """
     patches = [np.zeros((len(p.picture), SIDE, SIDE, 3), dtype=np.uint8) for p in places]
     good = [np.ones(len(p.picture), dtype=bool) for p in places]
     wanted: dict[str, list[tuple[int, int]]] = {}

@@ -33,10 +33,13 @@ __all__ = [
     "localise",
     "paper_area",
     "pixel_map",
+    "reading_map",
 ]
 
-Reading = Literal["typicality", "influence", "null", "centre"]
-"""What is compared with the boxes: typicality; how much the label matters at a place, for or
+Reading = Literal["typicality", "others", "influence", "null", "centre"]
+"""What is compared with the boxes: typicality; typicality less its mean under the labels that the
+picture has not (under its others, if it has all), which tells the label from these rather than
+from none (needs maps of all labels); how much the label matters at a place, for or
 against it (T's distance from its median in the picture: a model that knows the label may expect
 the plain ground, and so be surprised by what the label is named for); or what they must beat: the
 loss without a label (what is hard to denoise at all), or nearness to the centre (where annotators'
@@ -139,11 +142,11 @@ def _paper_area(
 
 @dataclass(frozen=True)
 class PictureLocalisation:
-    """One picture.
+    """One picture, or one label of a picture that has several.
 
     Arguments:
         id: Of the picture.
-        label: Its label, whose boxes and typicality are compared.
+        label: Its label, or one of them, whose boxes and typicality are compared.
         precision: Average precision.
         paper: The paper's AUC-PR.
         chance: Share of its pixels that are in boxes.
@@ -165,7 +168,7 @@ class LabelLocalisation:
         pictures: How many have boxes.
         precision: Mean over pictures of the average precision, with its interval.
         pooled: Average precision over the pixels of all its pictures together.
-        paper: Mean of the paper's AUC-PR.
+        paper: Mean of the paper's AUC-PR, with its interval.
         chance: Mean share of pixels in boxes: what random scores get.
         pooled_chance: Share of the pooled pixels that are in boxes.
     """
@@ -174,17 +177,18 @@ class LabelLocalisation:
     pictures: int
     precision: Estimate
     pooled: float
-    paper: float
+    paper: Estimate
     chance: float
     pooled_chance: float
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        rest = ("pooled", "paper", "chance", "pooled_chance")
+        rest = ("pooled", "chance", "pooled_chance")
         return {
             "label": self.label,
             "pictures": self.pictures,
             "precision": self.precision.as_dict(),
+            "paper": round(self.paper.mean, 5),
             **{name: round(float(getattr(self, name)), 5) for name in rest},
         }
 
@@ -196,7 +200,7 @@ class Localisation:
     Arguments:
         labels: Every label that has boxes, sorted.
         overall: Mean over these labels, each counting the same.
-        pictures: Every picture that has boxes of its own label.
+        pictures: Every picture that has boxes of its own label; several of several labels.
         reading: What was compared.
         blur: Of the maps, over the shorter side.
     """
@@ -229,7 +233,8 @@ def localise(
     """Compare typicality with boxes, picture by picture.
 
     A picture is scored under its own label, against the boxes of that label only: a defect of
-    another kind that happens to be in it is not what the label claims.
+    another kind that happens to be in it is not what the label claims. One with several labels is
+    taken once for each that has boxes.
 
     Arguments:
         maps: Typicality of the pictures (`read_maps`).
@@ -247,27 +252,28 @@ def localise(
     pools: dict[str, list[tuple[NDArray[np.float32], NDArray[np.bool_]]]] = {}
     for one in maps:
         picture = pictures.get(one.id)
-        here = boxes.get((one.id, picture.label)) if picture else None
-        if picture is None or not here:
-            continue
-        truth = box_mask(here, picture.width, picture.height)
-        if not truth.any():  # boxes that lie outside of the picture
-            continue
-        scores = _scores(one, picture, reading, blur)
-        values, reached, hits = _counts(scores, truth)
-        results.append(
-            PictureLocalisation(
-                one.id,
-                picture.label,
-                _average_precision(reached, hits),
-                _paper_area(values, reached, hits),
-                float(truth.mean()),
+        for label in picture.labels if picture else ():
+            here = boxes.get((one.id, label))
+            if picture is None or not here:
+                continue
+            truth = box_mask(here, picture.width, picture.height)
+            if not truth.any():  # boxes that lie outside of the picture
+                continue
+            scores = reading_map(one, picture, label, reading, blur)
+            values, reached, hits = _counts(scores, truth)
+            results.append(
+                PictureLocalisation(
+                    one.id,
+                    label,
+                    _average_precision(reached, hits),
+                    _paper_area(values, reached, hits),
+                    float(truth.mean()),
+                )
             )
-        )
-        step = max(1, round((scores.size / _POOLED) ** 0.5))
-        pools.setdefault(picture.label, []).append(
-            (scores[::step, ::step].ravel(), truth[::step, ::step].ravel())
-        )
+            step = max(1, round((scores.size / _POOLED) ** 0.5))
+            pools.setdefault(label, []).append(
+                (scores[::step, ::step].ravel(), truth[::step, ::step].ravel())
+            )
     if not results:
         raise DataError(
             "boxes: none belongs to a picture of the collection and to its label. Are the files "
@@ -277,24 +283,45 @@ def localise(
     return Localisation(labels, _overall(labels, results, seed), tuple(results), reading, blur)
 
 
-def _scores(
-    one: PictureMaps, picture: Picture, reading: Reading, blur: float
+def reading_map(
+    one: PictureMaps, picture: Picture, label: str, reading: Reading, blur: float = 0.0
 ) -> NDArray[np.float32]:
-    """What is compared with the boxes, `(height, width)` of the original picture."""
+    """What is compared with the boxes, `(height, width)` of the original picture.
+
+    Arguments:
+        one: Maps of the picture.
+        picture: The same.
+        label: One of its labels.
+        reading: What to make of them.
+        blur: As of `pixel_map`.
+
+    Raises:
+        RunError: If the picture was not scored under the label.
+        DataError: If it was scored under no other label, and `others` is asked for.
+    """
     width, height = picture.width, picture.height
     if reading == "centre":
         down, across = (np.square((np.arange(side) + 0.5) / side - 0.5) for side in (height, width))
         return -(down[:, None] + across).astype(np.float32)
-    values = one.null if reading == "null" else one.of(picture.label).typicality[0]
+    values = one.null if reading == "null" else one.of(label).typicality[0]
+    if reading == "others":
+        others = [row for row, name in enumerate(one.labels) if name not in picture.labels]
+        if not others:  # it has them all: the other ones of its own
+            others = [row for row, name in enumerate(one.labels) if name != label]
+        if not others:
+            raise DataError(
+                f"{one.id}: has no maps of other labels to compare with. Score it under all labels."
+            )
+        values = values - one.typicality[others].mean(0)
     if reading == "influence":
         values = np.abs(values - np.median(values))
     return pixel_map(values, width, height, blur)
 
 
-def _precisions(
-    results: Sequence[PictureLocalisation], label: str
+def _values(
+    results: Sequence[PictureLocalisation], label: str, name: Literal["precision", "paper"]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    found = np.array([one.precision for one in results if one.label == label])
+    found = np.array([getattr(one, name) for one in results if one.label == label])
     return found, np.ones(len(found))
 
 
@@ -310,9 +337,9 @@ def _label(
     return LabelLocalisation(
         label,
         len(own),
-        mean_of_labels([_precisions(results, label)], seed),
+        mean_of_labels([_values(results, label, "precision")], seed),
         average_precision(scores, truth),
-        float(np.mean([one.paper for one in own])),
+        mean_of_labels([_values(results, label, "paper")], seed),
         float(np.mean([one.chance for one in own])),
         float(truth.mean()),
     )
@@ -326,10 +353,10 @@ def _overall(
 
     return LabelLocalisation(
         "mean over labels",
-        len(results),
-        mean_of_labels([_precisions(results, one.label) for one in labels], seed),
+        len({one.id for one in results}),
+        mean_of_labels([_values(results, one.label, "precision") for one in labels], seed),
         mean(one.pooled for one in labels),
-        mean(one.paper for one in labels),
+        mean_of_labels([_values(results, one.label, "paper") for one in labels], seed),
         mean(one.chance for one in labels),
         mean(one.pooled_chance for one in labels),
     )

@@ -27,7 +27,9 @@ from .bases import SMALL, codec_factor
 from .config import MiningConfig
 from .folder import MiningAbout, MiningFolder
 
-__all__ = ["OpenRun", "begin", "open_run"]
+__all__ = ["OpenRun", "begin", "open_run", "plain_options"]
+
+_PROBLEMS = "problems.json"
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,11 @@ def begin(
         base = str(Path(base).resolve())
     if folder.config.exists():
         _compare(folder, base, prompt, config, reading)
-        return open_run(out, data)
+        run = open_run(out, data)
+        if not (out / _PROBLEMS).exists():  # a start that was killed between the two files
+            with folder.locked():
+                _write_problems(out, run.collection)
+        return run
     _require_unused(folder)
     collection = read_pictures(data, reading)
     if len(collection.labels) < 2:
@@ -88,7 +94,7 @@ def begin(
         codec_factor(base, config),
         {"name": data.name, "path": str(data.resolve()), "digest": digest(collection)},
         {
-            "reading": _plain(reading),
+            "reading": plain_options(reading),
             "hardware": describe(choose_device(device)),
             "typica": __version__,
             "started": time.strftime("%Y-%m-%d %H:%M:%S"),
@@ -97,13 +103,18 @@ def begin(
     )
     with folder.locked():
         folder.write_config(about.as_dict())
-        problems = [vars(p) | {"file": str(p.file)} for p in collection.problems]
-        write_json(out / "problems.json", problems)
+        _write_problems(out, collection)
     return OpenRun(folder, about, collection)
 
 
-def _plain(reading: PictureOptions) -> dict[str, Any]:
-    """Reading options as plain values."""
+def _write_problems(out: Path, collection: PictureCollection) -> None:
+    """Write down what was set aside."""
+    problems = [vars(p) | {"file": str(p.file)} for p in collection.problems]
+    write_json(out / _PROBLEMS, problems)
+
+
+def plain_options(reading: PictureOptions) -> dict[str, Any]:
+    """Reading options as plain values, for JSON."""
     values = asdict(reading).items()
     return {k: str(v.resolve()) if isinstance(v, Path) else v for k, v in values}
 
@@ -131,8 +142,8 @@ def _compare(
         "--prompt": (prompt.label, old.prompt.label),
         "--null": (prompt.null, old.prompt.null),
     }
-    kept = _plain(_reading(old))
-    for name, value in _plain(reading).items():
+    kept = plain_options(_reading(old))
+    for name, value in plain_options(reading).items():
         if name != "cache":  # where pictures are unpacked decides nothing
             given[f"--{name.replace('_', '-')}"] = (value, kept[name])
     for name, (new, before) in given.items():

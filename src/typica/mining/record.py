@@ -104,6 +104,11 @@ def commands(folder: MiningFolder, about: MiningAbout) -> tuple[str, ...]:
     run = shlex.quote(folder.folder.name)
     base = shlex.quote(short_base(about.base))
     prompt = f"--prompt {shlex.quote(about.prompt.label)} --null {shlex.quote(about.prompt.null)}"
+    reading = about.record.get("reading") or {}
+    for name in ("label_separator", "unlabelled"):
+        if reading.get(name) is not None:
+            prompt += f" --{name.replace('_', '-')} {shlex.quote(str(reading[name]))}"
+    prompt += " --several" if reading.get("several") else ""
     return (
         f"typica mine run DATA --base {base} --out {run} {prompt}",
         f"typica mine report {run}",

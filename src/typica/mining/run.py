@@ -18,20 +18,28 @@ from ..configs import require
 from ..errors import ConfigError, RunError
 from ..hardware import choose_device, tune_process
 from .bases import load_base, load_denoiser
-from .clustering import cluster_elements, write_clusters
 from .denoiser import Denoiser
-from .elements import mine_elements
 from .exports import write_coco, write_csv
-from .features import write_features
 from .finetuning import FinetuneResult, finetune
 from .folder import ModelName
 from .maps import read_maps
 from .opening import OpenRun
+from .readings.filters import Filter
 from .scoring import ScoreResult, score
+from .screening import write_screened_report
+from .selection import select_elements
 from .summary import write_report
-from .table import read_table, write_table
+from .table import read_table
 
-__all__ = ["export_run", "finetune_run", "mine", "report_run", "score_run", "select_run"]
+__all__ = [
+    "export_run",
+    "finetune_run",
+    "load_model",
+    "mine",
+    "report_run",
+    "score_run",
+    "select_run",
+]
 
 
 def finetune_run(
@@ -67,7 +75,17 @@ def finetune_run(
         )
 
 
-def _model(run: OpenRun, model: ModelName, device: str) -> Denoiser:
+def load_model(run: OpenRun, model: ModelName, device: str = "auto") -> Denoiser:
+    """A model of a run, on its device, in evaluation mode.
+
+    Arguments:
+        run: From `begin` or `open_run`.
+        model: The fine-tuned one, or the base.
+        device: `auto`, `cpu`, `cuda`, ...
+
+    Raises:
+        RunError: If there is no fine-tuned model.
+    """
     where = choose_device(device)
     if model == "base":
         return load_base(run.about.base, run.about, where)
@@ -98,7 +116,7 @@ def score_run(
         RunError: If there is no such model yet; otherwise as `score`.
     """
     tune_process()
-    denoiser = _model(run, model, device)
+    denoiser = load_model(run, model, device)
     # shards write different pieces, so only whole jobs hold the folder
     with run.folder.locked() if shard[1] == 1 else nullcontext():
         return score(
@@ -116,6 +134,7 @@ def select_run(
     run: OpenRun,
     model: ModelName = "finetuned",
     *,
+    without: tuple[Filter, ...] = (),
     device: str = "auto",
     show_progress: bool = True,
 ) -> dict[str, int]:
@@ -124,43 +143,47 @@ def select_run(
     Arguments:
         run: From `begin` or `open_run`.
         model: Whose maps.
+        without: Elements of these kinds are left out, and counted (`readings/filters.py`).
         device: `auto`, `cpu`, `cuda`, ...
         show_progress: Show bars on standard error.
 
     Returns:
-        Number of elements and of clusters.
+        Number of elements and of clusters, and of elements that were left out, by reason.
 
     Raises:
         RunError: If pieces of the maps are missing, or the model is.
     """
     tune_process()
-    folder, about = run.folder, run.about
+    folder = run.folder
     with folder.locked():
-        maps = read_maps(folder.maps(model))
-        table = mine_elements(maps, run.collection, about, show_progress)
-        # features of the model that scored: the base can be mined before there is a fine-tuned one
-        denoiser = _model(run, model, device)
-        bfloat16 = about.config.typicality.bfloat16
-        features = write_features(
-            folder.features(model), denoiser, table, run.collection, about, show_progress, bfloat16
-        ).numpy()
-        table, clusters = cluster_elements(table, features, about.config.clusters, show_progress)
-        # a kill from here on leaves a table without clusters, never with those of another one
-        folder.clusters(model).unlink(missing_ok=True)
-        write_table(folder.elements(model), table)
-        write_clusters(folder.clusters(model), clusters, table)
+        table, clusters = select_elements(
+            folder,
+            model,
+            read_maps(folder.maps(model)),
+            # features of the model that scored: the base can be mined before it is fine-tuned
+            load_model(run, model, device),
+            run.collection,
+            run.about,
+            without=without,
+            show_progress=show_progress,
+        )
     return {
         "elements": len(table),
         "clusters": sum(len(found) for found in clusters.typical.values()),
+        **{
+            reason: sum(found.values())
+            for reason, found in table.about.get("left_out", {}).get("counts", {}).items()
+        },
     }
 
 
-def report_run(run: OpenRun, show_progress: bool = True) -> Path:
+def report_run(run: OpenRun, show_progress: bool = True, without: tuple[Filter, ...] = ()) -> Path:
     """Write the report page of what the run holds.
 
     Arguments:
         run: From `begin` or `open_run`.
         show_progress: Show bars on standard error.
+        without: Elements of these kinds are not shown, on a page of its own; the run keeps them.
 
     Returns:
         The page.
@@ -168,6 +191,8 @@ def report_run(run: OpenRun, show_progress: bool = True) -> Path:
     Raises:
         RunError: If there are no elements yet, or something is damaged.
     """
+    if without:
+        return write_screened_report(run.folder, run.collection, without, show_progress)
     return write_report(run.folder, run.collection, show_progress)
 
 
@@ -285,6 +310,9 @@ def scoring_minutes(run: OpenRun, device: str = "auto", batches: int = 3) -> flo
             if number == 0:
                 began = time.perf_counter()
     pace = batches * size / (time.perf_counter() - began)
-    labels = 1 if config.labels == "own" else len(about.labels)
-    areas = sum(max(p.width, p.height) / min(p.width, p.height) for p in run.collection)
-    return areas * config.draws * (1 + labels) / pace / 60
+    evaluations = 0.0  # of squares, for one draw
+    for one in run.collection:
+        labels = len(one.labels if config.labels == "own" else about.labels)
+        if labels:
+            evaluations += max(one.width, one.height) / min(one.width, one.height) * (1 + labels)
+    return evaluations * config.draws / pace / 60

@@ -11,7 +11,7 @@ from torch import Tensor
 from .codec import FoldCodec
 from .denoiser import Denoiser
 
-__all__ = ["ddim_step", "guided", "sample", "start_noise", "timesteps"]
+__all__ = ["ddim_step", "denoise", "guided", "sample", "start_noise", "timesteps"]
 
 
 def timesteps(total: int, steps: int) -> list[int]:
@@ -82,6 +82,47 @@ def start_noise(seed: int, index: int, shape: Sequence[int]) -> Tensor:
 
 
 @torch.no_grad()
+def denoise(
+    denoiser: Denoiser,
+    noise: Tensor,
+    labels: Sequence[str | None],
+    *,
+    steps: int = 50,
+    guidance: float = 1.0,
+    bfloat16: bool = False,
+) -> Tensor:
+    """The pictures that noises become: DDIM (eta 0) with classifier-free guidance.
+
+    Arguments:
+        denoiser: The model.
+        noise: x_T, `(B, C, h, w)`.
+        labels: Of the pictures, B; None for no label.
+        steps: Times that are visited.
+        guidance: How strongly the label is followed; the null condition stands against it.
+        bfloat16: Compute the UNet in bfloat16 if the hardware does.
+
+    Returns:
+        `(B, 3, height, width)`, about in [-1, 1], on the processor.
+    """
+    codec = denoiser.codec
+    limit = codec.scale if isinstance(codec, FoldCodec) else None
+    times = timesteps(denoiser.schedule.steps, steps)
+    noisy = noise.to(denoiser.device)
+    # without guidance the null condition is not needed
+    twice = guidance != 1
+    condition = denoiser.condition([*labels, *[None] * len(labels)] if twice else labels)
+    for time, before in zip(times, [*times[1:], -1], strict=True):
+        both = torch.cat([noisy, noisy]) if twice else noisy
+        when = torch.full((len(both),), time, device=denoiser.device)
+        output = denoiser.output(both, when, condition, bfloat16)
+        if twice:
+            told, untold = output.chunk(2)
+            output = guided(told, untold, guidance)
+        noisy = ddim_step(denoiser, output, noisy, time, before, limit)
+    return codec.decode(noisy).cpu()
+
+
+@torch.no_grad()
 def sample(
     denoiser: Denoiser,
     labels: Sequence[str | None],
@@ -112,27 +153,14 @@ def sample(
         `(len(labels), 3, height, width)`, about in [-1, 1], on the processor.
     """
     codec = denoiser.codec
-    in_pixels = isinstance(codec, FoldCodec)
     if guidance is None:
-        guidance = 3.0 if in_pixels else 7.5
-    limit = codec.scale if isinstance(codec, FoldCodec) else None
+        guidance = 3.0 if isinstance(codec, FoldCodec) else 7.5
     grid = (codec.channels, shape[0] // codec.factor, shape[1] // codec.factor)
-    times = timesteps(denoiser.schedule.steps, steps)
     pictures = [torch.empty(0, 3, *shape)]
     for first in range(0, len(labels), batch_size):
         chosen = list(labels[first : first + batch_size])
-        noise = [start_noise(seed, first + i, grid) for i in range(len(chosen))]
-        noisy = torch.stack(noise).to(denoiser.device)
-        # without guidance the null condition is not needed
-        twice = guidance != 1
-        condition = denoiser.condition([*chosen, *[None] * len(chosen)] if twice else chosen)
-        for time, before in zip(times, [*times[1:], -1], strict=True):
-            both = torch.cat([noisy, noisy]) if twice else noisy
-            when = torch.full((len(both),), time, device=denoiser.device)
-            output = denoiser.output(both, when, condition, bfloat16)
-            if twice:
-                told, untold = output.chunk(2)
-                output = guided(told, untold, guidance)
-            noisy = ddim_step(denoiser, output, noisy, time, before, limit)
-        pictures.append(codec.decode(noisy).cpu())
+        noise = torch.stack([start_noise(seed, first + i, grid) for i in range(len(chosen))])
+        pictures.append(
+            denoise(denoiser, noise, chosen, steps=steps, guidance=guidance, bfloat16=bfloat16)
+        )
     return torch.cat(pictures)

@@ -1,9 +1,11 @@
 """The scoring job: typicality maps of every picture of a collection (eqs. 4.8 to 4.11).
 
 Pictures of one working shape go through the UNet together, the null condition and the labels of
-a (picture, draw) in one batch with the same noise and time. Sums are kept in float32 in the
-order of the draws, picture by picture, so that the result depends neither on the batch size nor
-on the shard. Only means are kept: nothing grows with the number of draws.
+a (picture, draw) in one batch with the same noise and time. A picture with several labels is
+scored under each of them alone; one without any has no maps, unless all labels are scored. Sums
+are kept in float32 in the order of the draws, picture by picture, so that the result depends
+neither on the batch size nor on the shard. Only means are kept: nothing grows with the number of
+draws.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import hashlib
 import json
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,7 +83,7 @@ def score_settings(
     Reduced precision is.
     """
     config = about.config.typicality
-    pictures = [[p.id, p.label, p.width, p.height] for p in collection]
+    pictures = [[p.id, p.identity, p.width, p.height] for p in collection]
     names = (
         "draws",
         "t_min",
@@ -170,8 +173,9 @@ def score(
         draws = Draws.of(config)
         with bar, holding(out, mine):
             for piece, span in spans.items():
-                latents, faults = _encode(denoiser, collection, span, about)
-                progress(len(faults))
+                wanted = [i for i in span if _told_alone(collection.pictures[i], about)]
+                latents, faults = _encode(denoiser, collection, wanted, about)
+                progress(len(span) - len(wanted) + len(faults))
                 maps = _score_piece(estimator, collection, latents, draws, about, progress)
                 write_piece(out, piece, maps, faults, settings)
                 skipped += faults
@@ -196,9 +200,14 @@ def score(
     )
 
 
+def _told_alone(picture: Picture, about: MiningAbout) -> tuple[str, ...]:
+    """The labels that a picture is scored under, each alone."""
+    return picture.labels if about.config.typicality.labels == "own" else about.labels
+
+
 @torch.inference_mode()
 def _encode(
-    denoiser: Denoiser, collection: PictureCollection, span: range, about: MiningAbout
+    denoiser: Denoiser, collection: PictureCollection, span: Sequence[int], about: MiningAbout
 ) -> tuple[dict[int, Tensor], list[Skipped]]:
     """Latents of some pictures by their index, and those that cannot be decoded.
 
@@ -235,17 +244,17 @@ def _score_piece(
 ) -> list[PictureMaps]:
     """Maps of the pictures of a piece, in the order of the collection."""
     config = about.config.typicality
-    shapes: dict[tuple[int, ...], list[int]] = {}
+    alike: dict[tuple[int, ...], list[int]] = {}  # of one shape and number of labels
     for index, latent in latents.items():
-        shapes.setdefault(tuple(latent.shape), []).append(index)
+        branches = 1 + len(_told_alone(collection.pictures[index], about))
+        alike.setdefault((branches, *latent.shape), []).append(index)
     found: dict[int, PictureMaps] = {}
-    for same in shapes.values():
+    for (branches, *_), same in alike.items():
         # As many as fill a batch with one draw: more would only need more memory.
-        branches = 1 + (1 if config.labels == "own" else len(about.labels))
         count = max(1, estimator.batch_size // branches)
         for start in range(0, len(same), count):
             now = [collection.pictures[index] for index in same[start : start + count]]
-            labels = [(one.label,) if config.labels == "own" else about.labels for one in now]
+            labels = [_told_alone(one, about) for one in now]
             stacked = torch.stack([latents[index] for index in same[start : start + count]])
             means = estimator(stacked, labels, draws, config.groups, report)
             for row, index in enumerate(same[start : start + count]):

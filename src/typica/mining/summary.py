@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from .clustering import Cluster, Clustering, read_clusters
 from .folder import MiningAbout, MiningFolder, ModelName
 from .maps import read_maps
 from .overlays import COLOURS, symmetric_scale
+from .readings.filters import left_out
 from .record import (
     commands,
     credit_lines,
@@ -67,6 +68,10 @@ class Found:
     chosen: Mapping[str, Selection]
 
 
+Screen = Callable[[ElementsTable, Clustering], tuple[ElementsTable, Clustering]]
+"""Leaves elements of a table and its clusters out."""
+
+
 def write_report(
     folder: MiningFolder, collection: PictureCollection, show_progress: bool = True
 ) -> Path:
@@ -94,6 +99,8 @@ def summarise(
     collection: PictureCollection,
     show_progress: bool = True,
     budget: int = BUDGET,
+    titles: Mapping[ModelName, str] = TITLES,
+    screen: Screen = lambda table, clusters: (table, clusters),
 ) -> MiningReport:
     """Gather all that the page of a run shows.
 
@@ -102,6 +109,8 @@ def summarise(
         collection: Its pictures.
         show_progress: Show bars on standard error.
         budget: Bytes that the page may have; what is shown is reduced to fit.
+        titles: What the page calls the models, by their names in the folder.
+        screen: Leaves elements out of what is shown.
 
     Raises:
         RunError: If the folder is no mining run, has no elements, or is damaged.
@@ -113,8 +122,11 @@ def summarise(
             f"{folder.folder}: nothing to report, there are no elements. Run `typica mine select` "
             "first."
         )
-    tables = {name: read_table(folder.elements(name)) for name in models}
-    clusters = {name: _clusters(folder, name, tables[name]) for name in models}
+    tables: dict[ModelName, ElementsTable] = {}
+    clusters: dict[ModelName, Clustering] = {}
+    for name in models:
+        table = read_table(folder.elements(name))
+        tables[name], clusters[name] = screen(table, _clusters(folder, name, table))
     pictures = {picture.id: picture for picture in collection}
     present = {label for table in tables.values() for label in table.labels}
     labels = [label for label in about.labels if label in present]
@@ -146,7 +158,7 @@ def summarise(
         models=tuple(
             ModelCard(
                 name,
-                TITLES[name] if len(models) > 1 or name == "base" else "fine-tuned",
+                titles[name] if len(models) > 1 or name != "finetuned" else "fine-tuned",
                 _patch_scale(found[name]),
                 scales[name],
             )
@@ -164,7 +176,8 @@ def summarise(
         panels=tuple(panels(rows)),
         samples=samples,
         settings=tuple(flat(about.config.as_dict())),
-        problems=tuple(_relative(one, collection.root) for one in collection.problems)
+        problems=left_out(tables)
+        + tuple(_relative(one, collection.root) for one in collection.problems)
         + tuple(_relative(one, collection.root) for one in problems)
         + broken
         + tuple(notes(folder, rows)),

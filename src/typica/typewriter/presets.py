@@ -54,7 +54,9 @@ def _paper(height: int, learning_rate: float, weight: float, batch: int, steps: 
         placement=PlacementConfig(
             centred=False, shift="clamp", colour="paper", learned_start=False
         ),
-        loss=LossConfig(alignment="ctc", alignment_weight=weight, sharpening=1.0, overlap=0.0, variants=0.0),
+        loss=LossConfig(
+            alignment="ctc", alignment_weight=weight, sharpening=1.0, overlap=0.0, variants=0.0
+        ),
         training=TrainingConfig(
             batch_size=batch,
             steps=steps,

@@ -169,7 +169,16 @@ def _rows(
     """Picture (undecoded), label as text or number, and split of every row."""
     import datasets
 
-    names = getattr(rows.features[labels], "int2str", None)
+    kind = rows.features[labels]  # a list of labels has its kind inside
+    names = getattr(getattr(kind, "feature", kind), "int2str", None)
+
+    def named(label: Any) -> Any:
+        if isinstance(label, list):
+            return [named(one) for one in label]
+        if names is None or not isinstance(label, int):
+            return label
+        return names(label) if label >= 0 else None
+
     if isinstance(rows.features[pictures], datasets.Image):
         rows = rows.cast_column(pictures, datasets.Image(decode=False))
     wanted = [pictures, labels] + ([splits] if splits else [])
@@ -181,10 +190,7 @@ def _rows(
         leave=False,
         disable=None,
     ):
-        label = row[labels]
-        if names is not None and isinstance(label, int):
-            label = names(label) if label >= 0 else None
-        yield row[pictures], label, row[splits] if splits else None
+        yield row[pictures], named(row[labels]), row[splits] if splits else None
 
 
 def _file(value: Any, cache: Path, folder: Path) -> Path:

@@ -10,7 +10,7 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +153,9 @@ def read_table(file: Path, options: PictureOptions, split: str | None = None) ->
         splits = column(table.columns, options.split_column, ("split",), "splits", file)
     reading = Reading()
     inside = Inside(file.parent)
+    several = options.several or options.label_separator is not None
     known: dict[str, Any] = {}
+    places: dict[str, int] = {}
     repeated: Counter[bool] = Counter()
     for number, row in table.rows([name for name in (paths, labels, splits) if name]):
         try:
@@ -165,16 +167,22 @@ def read_table(file: Path, options: PictureOptions, split: str | None = None) ->
                 if known[identity] == label:
                     repeated[True] += 1
                     continue
+                if several:
+                    first = reading.pictures[places[identity]]
+                    both = [*_as_list(first.label), *_as_list(label)]
+                    reading.pictures[places[identity]] = replace(first, label=both)
+                    continue
                 raise Fault(
                     f"{identity} is listed again, with label {label!r} instead of "
                     f"{known[identity]!r}",
-                    "Give every picture one row; mining takes one label for each.",
+                    "Give every picture one row, or --several if pictures may have several labels.",
                 )
             known[identity] = label
         except Fault as fault:
             reading.set_aside(file, fault, str(number))
             continue
         given = (row.get(splits) or None) if splits else split
+        places[identity] = len(reading.pictures)
         reading.pictures.append(RawPicture(identity, path, label, given, file, str(number)))
     if repeated[True]:
         reading.warn(
@@ -183,6 +191,10 @@ def read_table(file: Path, options: PictureOptions, split: str | None = None) ->
             "Each picture is taken once; nothing needs doing if rows are such as boxes.",
         )
     return reading
+
+
+def _as_list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _found(value: Any, inside: Inside) -> tuple[str, Path]:
