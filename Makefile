@@ -3,7 +3,7 @@
 # make lint   ruff and mypy
 # make faults kill every kind of job, KILLS times each, and go on (KILLS=40)
 # make fuzz   damaged files of every kind, EXAMPLES of each reader (EXAMPLES=2000)
-# make bench  speed and memory: a training step, scoring, selecting (JSON)
+# make bench  speed, memory and quality of both instruments: one JSON, one page (15 minutes)
 # PYTHON=python3.12 chooses the interpreter, VENV=dir the environment.
 
 PYTHON ?= python3
@@ -12,6 +12,7 @@ BIN = $(VENV)/bin
 RUN ?= runs/demo
 KILLS ?= 40
 EXAMPLES ?= 2000
+BENCH ?= runs/bench
 
 .PHONY: demo test faults fuzz lint bench env dev clean
 
@@ -47,9 +48,7 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 
 bench: $(VENV)/.dev
-	$(BIN)/python benchmarks/typewriter_step.py
-	$(BIN)/python benchmarks/mining_scoring.py
-	$(BIN)/python benchmarks/mining_elements.py
+	$(BIN)/python benchmarks/bench.py --out $(BENCH)
 
 clean:
 	rm -rf $(VENV) build dist

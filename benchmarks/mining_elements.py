@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +25,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from common import write_result
+from common import row, timed, write_result
 from typica.hardware import tune_process
 from typica.images.loading import load_pixels
 from typica.images.picture import Picture, PictureCollection
@@ -40,27 +38,6 @@ from typica.mining.patches import Patch, best_patches, patch_means, patch_sides
 from typica.mining.pixels import to_tensor
 from typica.mining.small import build_small
 from typica.mining.table import COLUMNS, ElementsTable
-
-
-def timed(job: Callable[[], Any], repeats: int = 1) -> tuple[float, Any]:
-    """The least seconds of a few repetitions, and the result."""
-    best, result = float("inf"), None
-    for _ in range(repeats):
-        start = time.perf_counter()
-        result = job()
-        best = min(best, time.perf_counter() - start)
-    return best, result
-
-
-def row(fast: float, plain: float, per: int, **facts: Any) -> dict[str, Any]:
-    """Seconds for one unit of work of both forms, and their ratio."""
-    return {
-        **facts,
-        "seconds": round(fast / per, 7),
-        "plain_seconds": round(plain / per, 7),
-        "ratio": round(plain / fast, 1),
-    }
-
 
 # -- patches ----------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
@@ -19,6 +19,7 @@ def test_every_symbol_has_a_name_of_one_word_and_its_own():
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60))
+@settings(max_examples=10)  # a second each: the whole text is written in the cipher
 def test_the_key_gives_the_text_back(seed, lines):
     plain, written, key = cipher_lines.cipher_texts(lines, seed)
     used = [symbol for symbols in key.values() for symbol in symbols]

@@ -297,7 +297,7 @@ def test_the_mining_demo_runs_without_npm(tmp_path, monkeypatch):
     config = tiny_config()
     few = replace(config, typicality=replace(config.typicality, draws=2, groups=2))
     monkeypatch.setattr(demo_mining, "demo_mining_config", lambda: few)
-    rows = list(demo_run.run_demo(tmp_path / "demo", mining_minutes=0.5, part="mining"))
+    rows = list(demo_run.run_demo(tmp_path / "demo", mining_minutes=0.1, part="mining"))
     assert rows[-1].startswith("open ")
     assert (tmp_path / "demo" / "mining" / "report" / "index.html").is_file()
 

@@ -3,9 +3,9 @@
 What is given is rows of sprites, and text in the same language, about anything. First every sprite
 gets the one letter that a hidden Markov chain over pairs of letters finds behind it
 (`letter_chain.py`), from several starts, of which the likeliest is kept. Then names are tried on a
-longer memory of the language: other letters, two letters, none (`language_search.py`). Word spaces
-help more than anything else: the gap between glyphs that is one is chosen so that they are as
-frequent as in the text.
+longer memory of the language: other letters, two letters, none (`language_search.py`). Where word
+spaces are kept, the gap between glyphs that is one is chosen so that they are as frequent as in
+the text.
 
 In the role of the language model of Ocular (Berg-Kirkpatrick, Durrett and Klein 2013), and after
 the decipherment of simple ciphers by expectation-maximisation (Knight et al. 2006).

@@ -40,7 +40,7 @@ class LabelSet:
 
 def label_pictures(mined: MinedSet, label: str) -> list[str]:
     """The ids of a label's pictures, in the order of the collection: picture i is the i-th."""
-    return [one.id for one in mined.collection if one.label == label]
+    return [one.id for one in mined.collection if label in one.labels]
 
 
 def label_set(

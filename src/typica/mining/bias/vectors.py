@@ -79,7 +79,7 @@ def picture_vectors(
     options.pop("batch_size")  # of no influence on the result
     made_of = {
         "format": 1,
-        "pictures": [[one.id, one.label] for one in pictures],
+        "pictures": [[one.id, one.identity] for one in pictures],
         "model": model_digest(denoiser),
         "features": options,
         "size": about.config.size,
@@ -106,7 +106,7 @@ def picture_vectors(
         ]
         small += [crop(square, 0, 0, len(square)) for square in squares]
         latents = denoiser.codec.encode(to_tensor(squares).to(denoiser.device))
-        labels = [one.label for one in some]
+        labels = [one.told for one in some]
         maps = picture_features(denoiser, latents, labels, config, bfloat16)
         means.append(F.normalize(maps.mean(dim=(2, 3)), dim=1).cpu())
     dift, shrunk = torch.cat(means), torch.from_numpy(np.stack(small))
