@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from typica.cli import main
+from typica.demo.shapes import NO_SHAPE, write_shapes
 from typica.errors import ConfigError, DataError, RunError
 from typica.images.collection import read_pictures
 from typica.mining.bias import synthesis
@@ -274,3 +275,20 @@ def test_the_central_square_is_central():
     pixels = np.arange(4 * 9 * 3, dtype=np.uint8).reshape(4, 9, 3)
     assert (central_square(pixels) == pixels[:, 2:6]).all()
     assert (central_square(pixels[:, :4]) == pixels[:, :4]).all()
+
+
+def test_a_picture_of_several_labels_counts_under_each(tmp_path):
+    data = write_shapes(tmp_path / "data", 14, 32, seed=3, kinds=("disc", "square"))
+    reading = ["--label-separator", "|", "--unlabelled", NO_SHAPE]
+    run, samples, out = (str(tmp_path / name) for name in ("run", "samples", "bias"))
+    assert main(["mine", "run", str(data), "--out", run, *reading, "--set", *TINY]) == 0
+    few = ["--per-label", "4", "--guidance", "2", "--steps", "2"]
+    assert main(["mine", "sample", run, "--out", samples, *few]) == 0
+    assert main(["mine", "bias", run, samples, "--out", out, *FLAGS]) == 0
+    with open(tmp_path / "bias/clusters.csv", encoding="utf-8") as file:
+        assert {row["label"] for row in csv.DictReader(file)} == {"disc", "square"}
+    found = json.loads((tmp_path / "bias/comparison.json").read_text())
+    counts = open_run(Path(run)).collection.counts()
+    assert sum(counts.values()) > 14  # some pictures have both
+    assert {label: min(4, n) for label, n in counts.items()} == {"disc": 4, "square": 4}
+    assert found["samples"]["per_label"] == 4

@@ -200,7 +200,7 @@ def _sets(
         pools[label] = draw_pictures(counts[None], sampled, options.seed, number)
         for guidance, one in everything.items():
             chosen = np.sort(pools[label][0]) if guidance is None else pools[label][1]
-            own = [picture for picture in one.collection if picture.label == label]
+            own = [picture for picture in one.collection if label in picture.labels]
             name = "real" if guidance is None else f"guidance-{guidance_name(guidance)}"
             vectors[guidance, label] = (
                 chosen,
