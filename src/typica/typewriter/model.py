@@ -229,20 +229,26 @@ class Typewriter(nn.Module):
             chosen = self.choose(logits, cells, placement, sprites)
             weights = straight_through(probabilities, chosen)
         inside = torch.arange(logits.shape[1], device=cells.device)[None] < cells[:, None]
-        drawn = weights * inside[..., None]
-        if background_only:
-            drawn = drawn * 0
-        opacity = warp(
-            mix_sprites(drawn, sprites).flatten(0, 1),
-            placement.scale.flatten(),
-            placement.shift.flatten(0, 1),
-            (self.config.height, self.config.window_width),
-        ).unflatten(0, logits.shape[:2])
+        window = (self.config.height, self.config.window_width)
         colours = self.placer.colours(placement, weights[..., -1])
         background = self.paint_background(features, cells)
         if order is None:
             order = front_to_back(logits.shape[1], random=False)
-        picture = composite(opacity, colours, background, order, self.step, self.offset)
+        if background_only:
+            opacity = sprites.new_zeros(1).expand(*logits.shape[:2], *window)
+            # What is not drawn has a gradient of zero, not none: the optimizer counts its steps.
+            unseen = (sprites, placement.scale, placement.shift, colours)
+            nothing = 0 * torch.stack([one.sum() for one in unseen]).sum()
+            picture = background[:, :, None].expand(-1, -1, window[0], -1) + nothing
+        else:
+            drawn = weights * inside[..., None]
+            opacity = warp(
+                mix_sprites(drawn, sprites).flatten(0, 1),
+                placement.scale.flatten(),
+                placement.shift.flatten(0, 1),
+                window,
+            ).unflatten(0, logits.shape[:2])
+            picture = composite(opacity, colours, background, order, self.step, self.offset)
         return Decomposition(
             logits,
             weights,
