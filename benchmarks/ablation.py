@@ -1,7 +1,7 @@
 """What each part of the typewriter is worth: the ablation of Tables 3.1 and 3.2, and of K.
 
     python benchmarks/ablation.py DATA --runs FOLDER --seeds 0 1 2 --minutes 15 \
-        [--variants full no-p] [--unsupervised] [--out benchmarks/results/x.json]
+        [--variants full no-p] [--unsupervised] [--lines 50] [--out benchmarks/results/x.json]
 
 Every variant is a few changes to one configuration, every run a folder
 `FOLDER/<setting>-<variant>-<seed>`. A run that is finished is not trained again, one that was
@@ -40,7 +40,16 @@ from typica.typewriter.presets import preset, with_changes
 from typica.typewriter.run import train_and_report
 from typica.typewriter.storage import load_typewriter
 
-__all__ = ["SETTINGS", "VARIANTS", "as_table", "configured", "one_run", "possible", "summarise"]
+__all__ = [
+    "SETTINGS",
+    "VARIANTS",
+    "as_table",
+    "configured",
+    "one_run",
+    "possible",
+    "summarise",
+    "with_fewer_lines",
+]
 
 SETTINGS: dict[str, tuple[str, ...]] = {
     "supervised": (),
@@ -69,11 +78,15 @@ with `wide`, the full typewriter at that width."""
 COUNTS = (21, 41, 60, 83, 166, 332)
 """The values of K in the paper."""
 
-VARIANTS = PARTS | {f"K{count}": (f"sprites.count={count}",) for count in COUNTS}
+STARTS = {"pretrained": ("training.start=pretrained",)}
+"""Not of the paper: the encoder that the package carries, for `full` to be compared with."""
+
+VARIANTS = PARTS | {f"K{count}": (f"sprites.count={count}",) for count in COUNTS} | STARTS
 """Changes to the configuration by the name of the variant."""
 
 CALLED = {
     "full": "Typewriter",
+    "pretrained": "Typewriter, encoder of many typefaces",
     "no-shared-codes": "w/o shared z",
     "no-p": "w/o p",
     "no-g": "w/o g (pixels)",
@@ -104,6 +117,13 @@ def configured(
     """
     changes = [*others, *SETTINGS[setting], *VARIANTS[variant], f"training.seed={seed}"]
     return with_changes(base, changes)
+
+
+def with_fewer_lines(collection: LineCollection, count: int) -> LineCollection:
+    """Only `count` of the training lines, evenly spread; all that judge stay."""
+    lines = collection.part("train").lines
+    kept = {lines[i * len(lines) // count].id for i in range(min(count, len(lines)))}
+    return collection.where(lambda line: line.split != "train" or line.id in kept)
 
 
 def one_run(
@@ -247,6 +267,7 @@ def main() -> None:
     parser.add_argument("--preset", default="default")
     parser.add_argument("--set", nargs="*", default=[])
     parser.add_argument("--sep", default="")
+    parser.add_argument("--lines", type=int, help="train on so many lines, evenly spread")
     parser.add_argument("--out", type=Path)
     length = parser.add_mutually_exclusive_group(required=True)
     length.add_argument("--steps", type=int)
@@ -255,6 +276,8 @@ def main() -> None:
     settings = given.settings or (["guided", "unguided"] if given.unsupervised else ["supervised"])
     others = [*given.set, *([f"training.steps={given.steps}"] if given.steps else [])]
     collection = read_lines(given.data, ReadingOptions(text=TextOptions(sep=given.sep)))
+    if given.lines:
+        collection = with_fewer_lines(collection, given.lines)
     wanted = [(s, v) for s in settings for v in given.variants if possible(s, v)]
     base = preset(given.preset)
     plans = {
@@ -279,7 +302,7 @@ def main() -> None:
             results.append(row | {"changes": VARIANTS[variant], "runs": runs})
             values = {"data": given.data.name, "settings": {s: SETTINGS[s] for s in settings}}
             values |= {"preset": given.preset, "set": given.set, "results": results}
-            values |= {"steps": given.steps, "max_minutes": given.minutes}
+            values |= {"steps": given.steps, "max_minutes": given.minutes, "lines": given.lines}
             # after each variant: what is measured stays if the rest is interrupted
             if given.out:
                 write_json(given.out, values)
