@@ -253,7 +253,7 @@ def compare(
     every = prototypes.labels
     labels = tuple(every[k] for k in chosen)
     some = prototypes.some_letters(chosen)
-    cleaned, _, quality = clean_prototypes(some, options.cleaning)
+    cleaned, _, quality = clean_prototypes(some, options.cleaning, least=options.least)
     if options.clean:
         some = cleaned
     use = usable(some, options.least)
@@ -331,8 +331,8 @@ def _notes(made: Comparison, some: Prototypes, unmatched: Sequence[str]) -> Iter
         flagged = made.use & (made.quality == flag)
         if flagged.any():
             yield (
-                f"{flagged.sum()} prototypes have ink outside of their reference and are flagged "
-                f"{flag}; the report shows which"
+                f"{flagged.sum()} prototypes have ink where neither the reference nor the other groups "
+                f"have any and are flagged {flag}; the report shows which"
             )
     none = [group for g, group in enumerate(made.groups) if not made.use[g].any()]
     if none:

@@ -13,7 +13,7 @@ from ..files import finite
 from ..runs import load_tensors
 from ..typewriter.model import Typewriter
 from .adaptation import apply_difference
-from .cleaning import reference_masks
+from .cleaning import letter_masks
 from .group_jobs import group_file
 from .groups import Group
 from .noise import effective_pixels_of_occurrences
@@ -96,7 +96,7 @@ def draw_prototypes(
                     occurrences,
                     [group.lines for group in some],
                     len(reference),
-                    masks=reference_masks(reference),  # as comparison cleans them
+                    masks=letter_masks(drawn, least=options.least),  # as comparison cleans them
                 ).tolist()
             ),
         }

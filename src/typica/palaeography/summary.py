@@ -117,7 +117,7 @@ def gather_report(
         _require_same(made, kept, comparison)
     chosen = [whole.labels.index(label) for label in made.letters] if made else None
     some = whole if chosen is None else whole.some_letters(chosen)
-    cleaned, _, quality = clean_prototypes(some, options.cleaning)
+    cleaned, _, quality = clean_prototypes(some, options.cleaning, least=options.least)
     shown = cleaned if options.clean else some
     use = usable(some, options.least)
     seen, lines = load_occurrences(folder / "occurrences.safetensors")
@@ -215,7 +215,9 @@ def _levels(
             continue
         some, _ = load_prototypes(path)
         some = some if chosen is None else some.some_letters(chosen)
-        yield clean_prototypes(some, options.cleaning)[0] if options.clean else some
+        if options.clean:
+            some = clean_prototypes(some, options.cleaning, least=options.least)[0]
+        yield some
 
 
 def _group_cards(names: Sequence[str], about: dict[str, Any]) -> tuple[GroupCard, ...]:
