@@ -34,6 +34,7 @@ from ..reports.palaeography_values import (
     PalaeographyReport,
 )
 from ..reports.pdf import pdf
+from ..reports.raster import png
 from ..reports.wording import flat
 from ..runs import Run
 from .allographs import AllographOptions, propose
@@ -46,6 +47,7 @@ from .cuts import cut_box, kept_lines, occurrence_box
 from .differences import usable
 from .glyphs import documents_of_lines
 from .occurrences import Occurrences, letter_moments
+from .pairs import draw_pair
 from .prototypes import Prototypes, load_prototypes
 from .report_commands import repeating_commands
 from .report_tables import write_tables
@@ -60,6 +62,8 @@ def write_report(
     comparison: Path | None = None,
     allographs: Path | None = None,
     occurrences: int = 24,
+    pair: tuple[str, str] | None = None,
+    letters: Sequence[str] = (),
 ) -> list[str]:
     """Write the report of a job.
 
@@ -70,25 +74,39 @@ def write_report(
             by default the usual options.
         allographs: What `typica palaeography allographs` wrote.
         occurrences: Of a letter in a group that are shown; fewer if the page would be too large.
+        pair: Two groups to set side by side in a figure of their own.
+        letters: Of that figure; by default the three that differ most.
 
     Returns:
         Lines for a terminal.
 
     Raises:
+        ConfigError: If a group or letter of the pair is not there.
         RunError: If the job is not finished, or the other folders are of another one.
     """
+    if letters and pair is None:
+        raise ConfigError("--letters: of which two groups? Give --pair too")
     report = gather_report(folder, comparison, allographs, occurrences)
+    beside = None if pair is None else draw_pair(report, pair, letters)
     page = write_palaeography_report(report, out / "index.html")
     figures = page_figures(report)
     for name, drawing in figures.items():
         write_text(out / "figures" / f"{name}.svg", f"{svg(drawing, alone=True)}\n")
         write_bytes(out / "figures" / f"{name}.pdf", pdf(drawing))
     tables = write_tables(out / "data", report)
+    told = []
+    if beside is not None:
+        path = out / "figures" / f"{beside[0]}.png"
+        write_bytes(path, png(beside[1], colours=256))
+        write_text(path.with_suffix(".svg"), f"{svg(beside[1], alone=True)}\n")
+        write_bytes(path.with_suffix(".pdf"), pdf(beside[1]))
+        told.append(f"two groups side by side: {path} (and SVG, PDF)")
     size = page.stat().st_size / 1e6
     return [
         f"page: {page} ({size:.1f} MB)",
         f"{len(figures)} figures as SVG and PDF: {out / 'figures'}",
         f"{tables} tables: {out / 'data'}",
+        *told,
     ]
 
 
