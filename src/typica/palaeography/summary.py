@@ -35,7 +35,7 @@ from ..reports.palaeography_values import (
 )
 from ..reports.pdf import pdf
 from ..reports.raster import png
-from ..reports.wording import flat
+from ..reports.wording import flat, hardware
 from ..runs import Run
 from .allographs import AllographOptions, propose
 from .cleaning import clean_prototypes, reference_masks
@@ -164,6 +164,8 @@ def gather_report(
         looked_for_allographs=found,
         warnings=tuple(_warnings(folder, shown, use, made, options, bool(documents))),
         minutes=sum(seconds) / 60 if seconds else None,
+        reference_minutes=_reference_minutes(about),
+        hardware=_machines(about),
         steps=record["options"].get("steps") if seconds else None,
         settings=(*flat(record["options"]), *_settings(options)),
         commands=tuple(repeating_commands(folder, record, options, comparison, allographs)),
@@ -246,6 +248,18 @@ def _group_cards(names: Sequence[str], about: dict[str, Any]) -> tuple[GroupCard
         values = (row.get(key) for key in ("lines", "before", "after", "seconds"))
         cards.append(GroupCard(name, *values))
     return tuple(cards)
+
+
+def _reference_minutes(about: dict[str, Any]) -> float | None:
+    """How long training the reference took; None where it was not recorded."""
+    minutes = (about.get("reference_training") or {}).get("minutes")
+    return float(minutes) if minutes else None
+
+
+def _machines(about: dict[str, Any]) -> str:
+    """On what the groups were adapted; empty where it was not recorded."""
+    found = {hardware(row.get("hardware")) for row in about.get("groups", ())}
+    return " and ".join(sorted(found - {""}))
 
 
 def _occurrence_cards(
