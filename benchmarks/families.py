@@ -8,6 +8,7 @@
 
 The first draws the lines (`family_documents.py`). `--oracle` compares means of the glyphs cut out
 by their exact boxes, and the true glyphs themselves: no adaptation can be expected to do better.
+All are judged cleaned, as `typica palaeography compare` compares them, and as they were drawn.
 `--prototypes` judges what `typica palaeography adapt` made; `--reference` adapts first. The last
 tests many sets of documents without any family (true glyphs with noise): a share of 0.05 of them
 may be found different at the level 0.05. The font is fetched from a pinned npm package.
@@ -95,7 +96,9 @@ def main() -> None:
             given.reference, given.data, given.adapted, given.steps, given.jobs
         )
     for name, prototypes in judged.items():
-        values[name] = judge(prototypes, load_truth(given.data), given.least)
+        truth = load_truth(given.data)
+        values[name] = judge(prototypes, truth, given.least)
+        values[name]["uncleaned"] = judge(prototypes, truth, given.least, cleaned=False)
     if values:
         write_result("families", torch.device("cpu"), values, given.out)
 

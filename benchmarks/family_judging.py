@@ -27,6 +27,7 @@ from family_documents import (
     true_shapes,
 )
 from typica.lines.glyphs import read_glyphs
+from typica.palaeography.cleaning import clean_prototypes
 from typica.palaeography.comparison import distance_named
 from typica.palaeography.comparison_options import DistanceName
 from typica.palaeography.differences import letter_distances, usable
@@ -102,6 +103,7 @@ def judge(
     truth: Truth,
     least: int = 5,
     distance: DistanceName = "l2",
+    cleaned: bool = True,
 ) -> dict[str, Any]:
     """Everything that is asked of a comparison, as plain values.
 
@@ -110,6 +112,7 @@ def judge(
         truth: What they truly look like.
         least: Occurrences that a letter needs in a document.
         distance: Of two pictures.
+        cleaned: As `typica palaeography compare` does; else as they were drawn.
 
     Returns:
         `correlation`: `rank_correlations` with the outlines' distances; `accuracy` and
@@ -118,6 +121,8 @@ def judge(
         with p at most 0.05; `planted`: those that are.
     """
     own = matched(prototypes, truth)
+    if cleaned:
+        own = clean_prototypes(own, least=least)[0]
     by_letter = letter_distances(own.pictures, usable(own, least), distance_named(distance))
     tests = family_tests(by_letter, truth.families)
     tree = document_tree(by_letter, truth.documents, draws=0)

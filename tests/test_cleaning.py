@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,6 +17,7 @@ from typica.palaeography.cleaning import (
     clean_prototypes,
     deviations,
     kept_pieces,
+    letter_masks,
     quality,
     reference_masks,
 )
@@ -165,11 +168,64 @@ def test_all_prototypes_are_cleaned_by_their_reference():
     assert found[1, 0] == pytest.approx((1 - masks[0])[14:, 12:].sum())
 
 
+def marked_letters(documents=4):
+    """A stem that the reference knows; a stroke above it that it does not; neighbours beside it.
+
+    The stroke is in all documents, a neighbour in every one at another place.
+    """
+    reference = np.zeros((1, 24, 18), np.float32)
+    reference[0, 9:22, 7:11] = 1
+    pictures = np.repeat(reference[None], documents, axis=0)
+    pictures[:, 0, 1:4, 6:12] = 0.4
+    for number in range(documents):
+        pictures[number, 0, 9 + 2 * number : 12 + 2 * number, 15:18] = 0.9
+    counts = np.full((documents, 1), 9, np.int64)
+    names = tuple("ABCDEFGH"[:documents])
+    errors = np.zeros_like(pictures)
+    return Prototypes(("ã",), names, ("",) * documents, reference, pictures, counts, errors)
+
+
+def test_what_all_documents_have_above_a_letter_belongs_to_it_and_neighbours_do_not():
+    given = marked_letters()
+    masks = letter_masks(given)
+    assert masks[0, 2, 8] > 0.9  # published cleaning takes the stroke off
+    assert letter_masks(given, CleaningOptions(letter="reference"))[0, 2, 8] < 0.01
+    assert masks[0, :, 15:].max() < 0.01  # 0.225 in the mean, but beside the letter
+    everywhere = letter_masks(given, CleaningOptions(documents_ink=0.2, components="all"))
+    assert everywhere[0, 10, 16] > 0.9
+    # a document that shows the letter too rarely has no say
+    rare = replace(given, counts=np.full((4, 1), 4, np.int64))
+    published = reference_masks(given.reference)
+    np.testing.assert_array_equal(letter_masks(rare, least=5), published)
+    # nor has a picture that is not known
+    lost = replace(given, pictures=np.full_like(given.pictures, np.nan))
+    np.testing.assert_array_equal(letter_masks(lost), published)
+
+
+def test_a_document_is_judged_by_the_others_not_by_itself():
+    given = marked_letters()
+    pictures = given.pictures.copy()
+    pictures[:, 0, 4:9, 7:11] = 0.9  # joins the stroke to the stem, in all documents
+    pictures[:, 0, 1:4, 6:12] = 0.9
+    pictures[:, 0, :, 15:] = 0
+    pictures[2, 0, 12:20, 11:18] = 0.9  # and a stain, in one
+    flags = clean_prototypes(replace(given, pictures=pictures), least=5)[2]
+    assert flags[:, 0].tolist() == ["good", "good", "red", "good"]
+    published = clean_prototypes(
+        replace(given, pictures=pictures), CleaningOptions(letter="reference")
+    )[2]
+    assert set(published[:, 0].tolist()) <= {"orange", "red"}
+    alone = clean_prototypes(replace(given, pictures=pictures).some_groups([2]), least=5)[2]
+    assert alone[0, 0] == "red"  # with no other document the reference alone judges
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         {"reference_ink": 0.0},
         {"document_ink": 1.0},
+        {"documents_ink": 0.0},
+        {"letter": "all"},
         {"components": "some"},
         {"flagged_components": "none"},
         {"dilations": -1},

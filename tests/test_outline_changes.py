@@ -325,7 +325,7 @@ def synthetic(seed=0, family=1.0, outlier=False, noise=0.0, letters=6, documents
 
 
 def test_perfect_prototypes_are_judged_perfect():
-    found = judging.judge(*synthetic(family=2.0))
+    found = judging.judge(*synthetic(family=2.0), cleaned=False)
     assert found["correlation"]["documents"] == pytest.approx(1)
     assert found["correlation"]["pooled"] == pytest.approx(1)
     assert found["correlation"]["letters_median"] == pytest.approx(1)

@@ -151,16 +151,13 @@ def test_moments_are_those_of_the_plain_sums(seed):
             if len(of_lines) < 2:
                 assert np.isnan(error[y, x])
                 continue
-            squares = sum(
-                sum(
-                    clear[i, y, x] / 255 * (ink[i, y, x] / 255 - middle)
-                    for i in seen
-                    if lines[i] == line
-                )
-                ** 2
-                for line in of_lines
-            )
-            expected = squares / total**2 * len(of_lines) / (len(of_lines) - 1)
+            squares = 0.0
+            for line in of_lines:
+                own = [i for i in seen if lines[i] == line]
+                share = sum(clear[i, y, x] / 255 for i in own) / total
+                residual = sum(clear[i, y, x] / 255 * (ink[i, y, x] / 255 - middle) for i in own)
+                squares += residual**2 / (1 - share)
+            expected = squares / total**2
             assert error[y, x] ** 2 == pytest.approx(expected, abs=1e-6)
 
 

@@ -21,7 +21,8 @@ from typica.palaeography.noise import (
     overall_tests,
     z_map,
 )
-from typica.palaeography.occurrences import Occurrences
+from typica.palaeography.occurrences import Occurrences, effective_lines, letter_moments
+from typica.palaeography.prototypes import Prototypes, load_prototypes, save_prototypes
 
 from .prototype_helpers import make_prototypes, smooth
 
@@ -202,3 +203,89 @@ def test_adjusted_p_values_are_scipys(p: np.ndarray) -> None:
 
 def test_adjust_nothing() -> None:
     assert np.isnan(adjust(np.full((2, 3), np.nan))).all()
+
+
+def seen_on_lines(
+    seed: int, lines: int, most: int, alike: float
+) -> tuple[Prototypes, list[list[int]], Occurrences]:
+    """Eight documents of one hand, one letter, up to so many on a line.
+
+    Arguments:
+        seed: Of everything.
+        lines: Of every document.
+        most: Occurrences on a line; from one to so many.
+        alike: Standard deviation of what all occurrences of a line share; that of their own is 1.
+    """
+    draws = np.random.default_rng(seed)
+    size, groups = (9, 8), 8
+    of_line = np.repeat(np.arange(groups * lines), draws.integers(1, most + 1, groups * lines))
+    shared = smooth(draws, (groups * lines, *size))[of_line]
+    field = alike * shared + smooth(draws, (len(of_line), *size))
+    ink = np.rint(255 * (0.5 + 0.05 * field)).clip(0, 255).astype(np.uint8)
+    nothing, zeros = np.zeros(len(of_line), np.float32), np.zeros(len(of_line), np.int64)
+    seen = Occurrences(ink, np.full_like(ink, 255), zeros, of_line, *(nothing,) * 3)
+    numbers = [list(range(g * lines, (g + 1) * lines)) for g in range(groups)]
+    own = [seen.where(np.isin(of_line, some)) for some in numbers]
+    means, errors = (np.stack(part) for part in zip(*map(letter_moments, own), strict=True))
+    made = Prototypes(
+        ("a",),
+        tuple(f"doc{g}" for g in range(groups)),
+        ("",) * groups,
+        np.full((1, *size), 0.5, np.float32),
+        means[:, None],
+        np.array([[len(some)] for some in own]),
+        errors[:, None],
+        np.array([[effective_lines(some.lines)] for some in own], np.float32),
+    )
+    return made, numbers, seen
+
+
+@pytest.mark.parametrize(("lines", "most"), [(5, 6), (12, 5)])
+def test_letters_alike_within_their_lines_make_no_difference(lines: int, most: int) -> None:
+    # what a line shares varies twice as much as the letters on it
+    found: dict[bool, list[float]] = {True: [], False: []}
+    careless = []
+    for seed in range(100):
+        made, numbers, seen = seen_on_lines(seed, lines, most, 2.0)
+        use = usable(made, 5)
+        effective = effective_pixels_of_occurrences(seen, numbers, 1)
+        for known in found:
+            kept = made if known else replace(made, lines=None)
+            p = difference_tests(kept, use, effective).p[0, [0, 2, 4, 6], [1, 3, 5, 7]]
+            found[known] += p[np.isfinite(p)].tolist()
+        # occurrences as if each were a line of its own
+        alone = replace(seen, lines=np.arange(len(seen)))
+        own = [alone.where(np.isin(seen.lines, some)) for some in numbers]
+        errors = np.stack([letter_moments(some)[1] for some in own])[:, None]
+        blind = replace(made, errors=errors, lines=None)
+        p = difference_tests(blind, use, effective).p[0, [0, 2, 4, 6], [1, 3, 5, 7]]
+        careless += p[np.isfinite(p)].tolist()
+    for level in (0.01, 0.05):
+        share = {known: float(np.mean(np.array(p) <= level)) for known, p in found.items()}
+        most_found = binom.ppf(1 - 1e-3, len(found[True]), level) / len(found[True])
+        assert share[True] <= most_found
+        assert np.mean(np.array(careless) <= level) > 3 * most_found  # the level is not held
+        # counted in occurrences, few lines would seem to know their error better than they do
+        assert share[True] < share[False]
+
+
+def test_effective_lines() -> None:
+    assert effective_lines(np.zeros(0, np.int64)) == 0
+    assert effective_lines(np.array([7, 7, 7])) == 1
+    assert effective_lines(np.repeat([3, 5, 9, 11], 6)) == pytest.approx(4)
+    uneven = effective_lines(np.repeat([1, 2, 3, 4], [20, 1, 1, 1]))
+    assert 1 < uneven < 1.1
+
+
+def test_lines_are_kept_and_files_without_them_are_read(tmp_path) -> None:
+    made = seen_on_lines(0, 4, 3, 1.0)[0]
+    save_prototypes(tmp_path / "new.safetensors", made, {})
+    again = load_prototypes(tmp_path / "new.safetensors")[0]
+    np.testing.assert_array_equal(again.lines, made.lines)
+    np.testing.assert_allclose(again.freedom, made.lines - 1)
+    assert again.some_groups([2]).lines == made.lines[2]
+    assert again.some_letters([0]).lines.shape == (8, 1)
+    save_prototypes(tmp_path / "old.safetensors", replace(made, lines=None), {})
+    old = load_prototypes(tmp_path / "old.safetensors")[0]
+    assert old.lines is None
+    np.testing.assert_array_equal(old.freedom, made.counts - 1)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from typica.cli import main
-from typica.errors import DataError, RunError
+from typica.errors import ConfigError, DataError, RunError
 from typica.lines.collection import read_lines
 from typica.lines.line import Box
 from typica.palaeography.adapt_run import adapt
@@ -31,6 +31,7 @@ from typica.palaeography.cuts import cut_box, kept_lines
 from typica.palaeography.differences import usable
 from typica.palaeography.glyphs import export_glyphs, letter_folder, safe_name
 from typica.palaeography.options import AdaptOptions
+from typica.palaeography.pairs import draw_pair
 from typica.palaeography.report_tables import write_tables
 from typica.palaeography.scene_file import load_occurrences
 from typica.palaeography.summary import gather_report, write_report
@@ -46,6 +47,7 @@ from typica.reports.palaeography_values import (
     PalaeographyReport,
 )
 from typica.reports.pdf import pdf, text_width
+from typica.reports.raster import png
 from typica.typewriter.storage import load_typewriter, save_typewriter
 from typica.typewriter.training import train
 
@@ -293,13 +295,105 @@ def test_one_group_without_a_comparison(report):
 def test_the_letters_that_differ_most_are_those_of_the_distances(report):
     made = report.comparison
     rows = most_different(made, 3)
-    best = [made.distances[row] for row in rows]
+    best = [made.beyond[row] for row in rows]
     assert best == sorted(best, reverse=True)
     assert len({k for k, _, _ in rows}) == len(rows)
     for k, a, b in rows:
         real = made.q[k] <= 0.05
         assert real[a, b]
-        assert made.distances[k, a, b] == np.nanmax(np.where(real, made.distances[k], np.nan))
+        assert made.beyond[k, a, b] == np.nanmax(np.where(real, made.beyond[k], np.nan))
+        expected = made.distances[k, a, b] ** 2 - made.tests.noise[k, a, b] ** 2
+        assert made.beyond[k, a, b] == pytest.approx(max(expected, 0) ** 0.5)
+    k, a, b = rows[0]
+    assert (k, a, b) in most_different(made, 9, (a, b))
+    assert {row[1:] for row in most_different(made, 9, (a, b))} == {(a, b)}
+    quality = made.quality.copy()
+    quality[a, k] = "red"
+    assert (k, a, b) not in most_different(replace(made, quality=quality), 9, (a, b))
+    other = replace(made, options=replace(made.options, distance="ssim"))
+    assert other.beyond is other.distances  # another unit than the noise
+
+
+def test_two_groups_side_by_side(report):
+    name, drawing = draw_pair(report, ("doc0", "doc3"), ["a", "d"])
+    assert name == "pair-doc0-doc3"
+    pictures = [one for one in drawing.marks if isinstance(one, Picture)]
+    large = [one for one in pictures if not one.title]
+    np.testing.assert_array_equal(large[0].pixels, ink_bytes(report.prototypes.pictures[0, 0]))
+    np.testing.assert_array_equal(large[1].pixels, ink_bytes(report.prototypes.pictures[3, 0]))
+    assert large[2].pixels.shape == (12, 10, 3)
+    # every occurrence of a (3 are kept) and of d (5) in both, told by its line
+    assert [one.title for one in pictures if one.title][:3] == ["doc0/l0", "doc0/l1", "doc0/l2"]
+    assert len(pictures) == 2 * 3 + 2 * (3 + 5)
+    turned = draw_pair(report, ("doc3", "doc0"))[1]
+    assert any(isinstance(one, Label) and one.text == "doc3" for one in turned.marks)
+    inside = [one for one in drawing.marks if isinstance(one, Picture)]
+    assert all(one.x + one.width <= drawing.width for one in inside)
+    assert all(one.y + one.height <= drawing.height for one in inside)
+    for pair, letters, word in (
+        (("doc0", "doc9"), (), "doc9"),
+        (("doc0", "doc0"), (), "different"),
+        (("doc0", "doc3"), ("x",), "'x'"),
+        (("doc0", "doc3"), ("b",), "fewer than 5"),
+    ):
+        with pytest.raises(ConfigError, match=word):
+            draw_pair(report, pair, letters)
+
+
+def test_a_drawing_as_pixels():
+    drawing = Drawing(40, 20, "marks")
+    red = np.zeros((2, 2, 3), np.uint8)
+    red[...] = (200, 0, 0)
+    drawing.add(
+        Picture(2, 4, 6, 6, red),
+        Rectangle(20, 4, 8, 8, fill="#0000ff"),
+        Circle(34, 8, 3, fill="#00ff00"),
+        Path(((0, 18), (40, 18)), "#000000"),
+    )
+    for zoom in (1.0, 2.0):
+        pixels = np.asarray(Image.open(io.BytesIO(png(drawing, zoom))).convert("RGB"))
+        assert pixels.shape == (20 * zoom, 40 * zoom, 3)
+        at = {
+            (7, 5): (200, 0, 0),
+            (8, 24): (0, 0, 255),
+            (8, 34): (0, 255, 0),
+            (18, 9): (0, 0, 0),
+            (1, 1): (255, 255, 255),
+        }
+        for (y, x), colour in at.items():
+            assert tuple(pixels[int(y * zoom), int(x * zoom)]) == colour
+    assert len(png(drawing, colours=4)) < len(png(drawing))
+
+
+@pytest.mark.parametrize("anchor", ["start", "middle", "end"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_text_is_written_where_it_is_anchored(anchor, turned):
+    drawing = Drawing(120, 120, "text")
+    drawing.add(Label(60, 60, "mmmm\u00a0\ue681", 10, anchor, turned=turned))
+    grey = np.asarray(Image.open(io.BytesIO(png(drawing, 1))).convert("L")) < 128
+    rows, columns = (np.flatnonzero(grey.any(axis=axis)) for axis in (1, 0))
+    along, across_ = (60 - rows, columns - 60) if turned else (columns - 60, 60 - rows)
+    low, high = {"start": (-1, 75), "middle": (-40, 40), "end": (-75, 1)}[anchor]
+    assert low <= along.min() < along.max() <= high
+    # on the baseline, upright or turned to the left
+    assert np.abs(across_).max() <= 11
+    none = png(Drawing(120, 120, "text"), 1)
+    assert png(drawing, 1) != none
+
+
+def test_the_head_says_what_adapting_saves():
+    told = made_up(
+        minutes=6.0, reference_minutes=10.0, hardware="A processor", steps=400
+    )
+    assert told.minutes_each == pytest.approx(1)
+    assert told.saved == pytest.approx(0.9)
+    text = parsed(render_palaeography_report(told)).text_content()
+    assert "90\u00a0% of a training is saved" in text
+    assert "A processor" in text
+    slow = made_up(minutes=90.0, reference_minutes=10.0)
+    assert "no time is saved" in parsed(render_palaeography_report(slow)).text_content()
+    assert made_up(minutes=6.0).saved is None
+    assert made_up(minutes=None, groups=()).minutes_each is None
 
 
 def test_figures_of_two_families(report):

@@ -18,6 +18,8 @@ def palaeography_report(
     comparison: Path | None = None,
     allographs: Path | None = None,
     occurrences: int = 24,
+    pair: tuple[str, str] | None = None,
+    letters: str | None = None,
 ) -> int:
     """Write an interactive page of alphabets and differences, figures (SVG, PDF) and tables (CSV).
 
@@ -27,10 +29,13 @@ def palaeography_report(
         comparison: Folder of typica palaeography compare, for its options and criteria.
         allographs: Folder of typica palaeography allographs.
         occurrences: Shown of every letter in every group; fewer if the page grows too large.
+        pair: Two groups to draw side by side, letters with occurrences from the lines.
+        letters: Letters of that figure, such as "m a q"; by default the three that differ most.
     """
     from ..palaeography.summary import write_report
 
-    for row in write_report(job, out, comparison, allographs, occurrences):
+    chosen = (letters or "").split()
+    for row in write_report(job, out, comparison, allographs, occurrences, pair, chosen):
         print(row)
     return 0
 

@@ -142,6 +142,9 @@ def adapt(
         "options": asdict(options),
         "reference": str(Path(reference).resolve()),
         "reference_digest": _file_digest(model_file),
+        "reference_training": {
+            name: about.training.get(name) for name in ("minutes", "steps", "hardware")
+        },
         "data": collection.root.name,
         "data_digest": collection.digest(),
         "levels": list(levels),

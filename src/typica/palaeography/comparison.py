@@ -108,6 +108,19 @@ class Comparison:
     criteria: tuple[Criterion, ...]
     notes: tuple[str, ...]
 
+    @property
+    def beyond(self) -> NDArray[np.float64]:
+        """What is left of the distances without what chance gives on average, `(K, G, G)`.
+
+        The root of the squared distance less the squared `tests.noise`: a rare letter is not far
+        from another document for being rare. The distances themselves where their noise is not
+        known, or where they are no L2 distances and have another unit.
+        """
+        if self.options.distance != "l2":
+            return self.distances
+        noise = np.nan_to_num(self.tests.noise, nan=0.0)
+        return np.asarray(np.sqrt(np.maximum(self.distances**2 - noise**2, 0)))
+
     def as_dict(self) -> dict[str, Any]:
         """Plain nested values for JSON, None for NaN; the long tables are files of their own."""
         tests = {
@@ -253,7 +266,7 @@ def compare(
     every = prototypes.labels
     labels = tuple(every[k] for k in chosen)
     some = prototypes.some_letters(chosen)
-    cleaned, _, quality = clean_prototypes(some, options.cleaning)
+    cleaned, _, quality = clean_prototypes(some, options.cleaning, least=options.least)
     if options.clean:
         some = cleaned
     use = usable(some, options.least)
@@ -331,8 +344,8 @@ def _notes(made: Comparison, some: Prototypes, unmatched: Sequence[str]) -> Iter
         flagged = made.use & (made.quality == flag)
         if flagged.any():
             yield (
-                f"{flagged.sum()} prototypes have ink outside of their reference and are flagged "
-                f"{flag}; the report shows which"
+                f"{flagged.sum()} prototypes have ink where neither the reference nor the other groups "
+                f"have any and are flagged {flag}; the report shows which"
             )
     none = [group for g, group in enumerate(made.groups) if not made.use[g].any()]
     if none:

@@ -29,7 +29,7 @@ class ComparisonOptions:
     similarity. `ink_ssim`: the same where there is ink, so that empty paper beside a narrow letter
     does not make it alike."""
     clean: bool = True
-    """Take off the ink that lies outside of the reference's letter before comparing (published)."""
+    """Take off the ink that lies outside of the letter before comparing (published)."""
     cleaning: CleaningOptions = field(default_factory=CleaningOptions)
     """How it is taken off, and what is flagged; flags are told, not acted upon."""
     leave_one_out: bool = True

@@ -13,11 +13,11 @@ from ..files import finite
 from ..runs import load_tensors
 from ..typewriter.model import Typewriter
 from .adaptation import apply_difference
-from .cleaning import reference_masks
+from .cleaning import letter_masks
 from .group_jobs import group_file
 from .groups import Group
 from .noise import effective_pixels_of_occurrences
-from .occurrences import Occurrences, letter_moments
+from .occurrences import Occurrences, effective_lines, letter_moments
 from .options import AdaptOptions
 from .prototypes import Prototypes, save_prototypes
 
@@ -55,6 +55,7 @@ def draw_prototypes(
         pictures = np.zeros((len(numbers), *reference.shape), np.float32)
         errors = np.full_like(pictures, np.nan)
         counts = np.zeros((len(numbers), len(reference)), np.int64)
+        seen_on = np.zeros(counts.shape, np.float32)
         how = []
         for row, number in enumerate(numbers):
             if options.what == "nothing":
@@ -63,12 +64,16 @@ def draw_prototypes(
                 difference, about = load_tensors(group_file(folder, number))
                 pictures[row] = apply_difference(model, difference).sprites().numpy()
                 kept = ("group", "lines", "before", "after", "seconds")
-                how.append({name: about[name] for name in kept})
+                told = ("processor_seconds", "hardware")
+                how.append(
+                    {name: about[name] for name in kept} | {name: about.get(name) for name in told}
+                )
             own = np.isin(occurrences.lines, groups[number].lines)
             counts[row] = np.bincount(occurrences.sprites[own], minlength=len(reference))
             for sprite in np.flatnonzero(counts[row]):
                 chosen = occurrences.where(own & (occurrences.sprites == sprite))
                 mean, errors[row, sprite] = letter_moments(chosen)
+                seen_on[row, sprite] = effective_lines(chosen.lines)
                 if options.what == "nothing":
                     pictures[row, sprite] = mean
             few[groups[number].name] = tuple(
@@ -83,12 +88,14 @@ def draw_prototypes(
             pictures,
             counts,
             errors,
+            seen_on,
         )
         name = "prototypes" if field == fields[-1] else re.sub(r"[^\w.-]", "_", field)
         about = {
             "field": field,
             "options": record["options"],
             "reference_digest": record["reference_digest"],
+            "reference_training": record["reference_training"],
             "data": record["data"],
             "groups": how,
             "effective_pixels": finite(
@@ -96,7 +103,7 @@ def draw_prototypes(
                     occurrences,
                     [group.lines for group in some],
                     len(reference),
-                    masks=reference_masks(reference),  # as comparison cleans them
+                    masks=letter_masks(drawn, least=options.least),  # as comparison cleans them
                 ).tolist()
             ),
         }

@@ -16,7 +16,7 @@ import torch
 from tqdm import tqdm
 
 from ..errors import RunError
-from ..hardware import tune_process
+from ..hardware import describe, tune_process
 from ..interrupts import interruptible
 from ..lines.cache import LineCache
 from ..lines.line import LineCollection
@@ -70,7 +70,7 @@ def _prepare(
 
 def _adapt_one(number: int, group: Group, start: Path | None) -> float:
     """Adapt to one group, write its file, and give the seconds that it took."""
-    began = time.perf_counter()
+    began, worked = time.perf_counter(), time.process_time()
     cache, options = _worker["cache"], _worker["options"]
     first: Difference | None = None if start is None else load_tensors(start)[0]
     found = adapt_group(
@@ -93,6 +93,9 @@ def _adapt_one(number: int, group: Group, start: Path | None) -> float:
         "after": found.after,
         "losses": [round(loss, 7) for loss in found.losses],
         "seconds": round(seconds, 2),
+        # what it would have taken if nothing else had used the cores
+        "processor_seconds": round(time.process_time() - worked, 2),
+        "hardware": describe(torch.device("cpu")),
     }
     save_tensors(group_file(_worker["folder"], number), found.difference, about)
     return seconds

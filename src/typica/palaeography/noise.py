@@ -9,7 +9,9 @@ is therefore about 1 without a difference. How far it scatters about 1 depends o
 vary independently of each other: neighbouring pixels move together, and so do the two edges of a
 stroke. With C the covariance of the pixels and n = (tr C)^2 / tr(C^2) *effective pixels*, T follows
 about F with n and n m degrees of freedom, where m are those of the standard errors. This is
-Dempster's test for means in many dimensions. Pixels do not weigh by their own error here, unlike in
+Dempster's test for means in many dimensions. The errors are those of lines as clusters, and m is
+counted in lines too (`occurrences.effective_lines`): twenty occurrences on four lines tell little
+about an error. Pixels do not weigh by their own error here, unlike in
 a chi-square of z-scores: five occurrences estimate no single pixel's error well enough to divide by
 it, but the sum over all pixels well.
 
@@ -119,7 +121,7 @@ def difference_tests(
         noise[k] = np.where(both, np.sqrt(total), np.nan)
         positive = both & (total > 0)
         ratio[k] = np.where(positive, parts.squares / np.where(positive, total, 1), np.nan)
-        free = np.maximum(prototypes.counts[:, k] - 1, 1).astype(np.float64)
+        free = prototypes.freedom[:, k]
         p[k], z[k] = _tail(ratio[k], effective[k], _freedom(parts.own, free))
     return DifferenceTests(noise, ratio, p, z)
 
@@ -151,7 +153,7 @@ def overall_tests(
         parts = _sums(prototypes, use, k)
         own = parts.own + parts.own.T
         both = use[:, k, None] & use[None, :, k] & off & (own > 0)
-        free = np.maximum(prototypes.counts[:, k] - 1, 1).astype(np.float64)
+        free = prototypes.freedom[:, k]
         squares += np.where(both, parts.squares, 0)
         total += np.where(both, own, 0)
         # tr(C^2) of a letter, and the variance of its sum of squared errors (up to a factor 2)

@@ -22,7 +22,7 @@ from ..typewriter.compositing import upsample_background
 from ..typewriter.model import Typewriter
 from .scenes import Scene, join_scenes, windows
 
-__all__ = ["Occurrences", "letter_moments", "sample", "take_occurrences"]
+__all__ = ["Occurrences", "effective_lines", "letter_moments", "sample", "take_occurrences"]
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,13 @@ def letter_moments(
 
     Occurrences weigh by how clear they are there. Those of one line are not independent (ink,
     parchment and pen are the same), so the error is that of lines as clusters: the sum over lines
-    of the squared sums of weighted residuals, over the squared sum of weights.
+    of the squared sums of weighted residuals, over the squared sum of weights. A line with a large
+    share of the weight draws the mean towards itself; its residual is made larger for that (the
+    correction CR2 of Bell and McCaffrey, for a mean: by the root of one less that share).
+
+    References:
+        R. M. Bell and D. F. McCaffrey, Bias reduction in standard errors for linear regression
+        with multi-stage samples, Survey Methodology 28, 2002.
 
     Arguments:
         occurrences: Of one letter, `(N, h, w)`.
@@ -188,6 +194,26 @@ def letter_moments(
     seen = np.zeros((len(names), *size))
     np.add.at(seen, row, weight)
     clusters = (seen > 0).sum(0)
-    variance = np.square(residual).sum(0) / safe**2 * clusters / np.maximum(clusters - 1, 1)
+    left = np.where(clusters >= 2, 1 - seen / safe, 1)
+    variance = (np.square(residual) / left).sum(0) / safe**2
     error = np.where(clusters >= 2, np.sqrt(variance), np.nan)
     return mean.astype(np.float32), error.astype(np.float32)
+
+
+def effective_lines(lines: NDArray[np.int64]) -> float:
+    """Lines of equal size that tell as much about an error as some of different sizes.
+
+    With n_i occurrences on line i, all alike on one line, the error of the mean is estimated from
+    terms in proportion to n_i squared. By Satterthwaite that is as good as
+    (sum of n_i^2)^2 / (sum of n_i^4) equal ones.
+
+    Arguments:
+        lines: Of every occurrence the number of its line, `(N,)`.
+
+    Returns:
+        From 1 to the number of lines; 0 for no occurrence.
+    """
+    if not len(lines):
+        return 0.0
+    square = np.square(np.unique(lines, return_counts=True)[1].astype(np.float64))
+    return float(square.sum() ** 2 / np.square(square).sum())

@@ -37,6 +37,8 @@ class Prototypes:
         pictures: `(G, K, h, w)`.
         counts: Occurrences of every sprite in the lines of every group, `(G, K)`, integer.
         errors: Standard error of every pixel, `(G, K, h, w)`; NaN where it is not known.
+        lines: Effective lines that the errors of every sprite come from (`effective_lines`),
+            `(G, K)`; None where they were not kept.
     """
 
     letters: tuple[str, ...]
@@ -46,6 +48,17 @@ class Prototypes:
     pictures: Ink
     counts: NDArray[np.int64]
     errors: Ink
+    lines: NDArray[np.float32] | None = None
+
+    @property
+    def freedom(self) -> NDArray[np.float64]:
+        """Degrees of freedom of the errors, at least a half, `(G, K)`.
+
+        Those of the lines, for occurrences of one line are not independent; where lines were not
+        kept those of the occurrences, which is too many if a line shows a letter often.
+        """
+        seen = self.counts if self.lines is None else np.nan_to_num(self.lines)
+        return np.maximum(np.asarray(seen, np.float64) - 1, 0.5)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -67,6 +80,7 @@ class Prototypes:
             pictures=self.pictures[chosen],
             counts=self.counts[chosen],
             errors=self.errors[chosen],
+            lines=None if self.lines is None else self.lines[chosen],
         )
 
     def some_letters(self, chosen: list[int]) -> Prototypes:
@@ -78,6 +92,7 @@ class Prototypes:
             pictures=self.pictures[:, chosen],
             counts=self.counts[:, chosen],
             errors=self.errors[:, chosen],
+            lines=None if self.lines is None else self.lines[:, chosen],
         )
 
 
@@ -91,7 +106,8 @@ def save_prototypes(path: Path, prototypes: Prototypes, about: dict[str, Any]) -
     """
     arrays = {
         name: torch.from_numpy(np.ascontiguousarray(getattr(prototypes, name)))
-        for name in ("reference", "pictures", "counts", "errors")
+        for name in ("reference", "pictures", "counts", "errors", "lines")
+        if getattr(prototypes, name) is not None
     }
     names = {name: list(getattr(prototypes, name)) for name in ("letters", "groups", "families")}
     save_tensors(path, arrays, {"kind": "prototypes", **names, "about": about})
@@ -115,12 +131,14 @@ def load_prototypes(path: Path) -> tuple[Prototypes, dict[str, Any]]:
             pictures=tensors["pictures"].numpy(),
             counts=tensors["counts"].numpy(),
             errors=tensors["errors"].numpy(),
+            lines=tensors["lines"].numpy() if "lines" in tensors else None,
         )
         groups, letters, *size = found.pictures.shape
         shapes = (
             found.reference.shape == (letters, *size),
             found.errors.shape == found.pictures.shape,
             found.counts.shape == (groups, letters),
+            found.lines is None or found.lines.shape == (groups, letters),
             len(found.letters) == letters,
             len(found.groups) == len(found.families) == groups,
         )

@@ -34,7 +34,8 @@ from ..reports.palaeography_values import (
     PalaeographyReport,
 )
 from ..reports.pdf import pdf
-from ..reports.wording import flat
+from ..reports.raster import png
+from ..reports.wording import flat, hardware
 from ..runs import Run
 from .allographs import AllographOptions, propose
 from .cleaning import clean_prototypes, reference_masks
@@ -46,6 +47,7 @@ from .cuts import cut_box, kept_lines, occurrence_box
 from .differences import usable
 from .glyphs import documents_of_lines
 from .occurrences import Occurrences, letter_moments
+from .pairs import draw_pair
 from .prototypes import Prototypes, load_prototypes
 from .report_commands import repeating_commands
 from .report_tables import write_tables
@@ -60,6 +62,8 @@ def write_report(
     comparison: Path | None = None,
     allographs: Path | None = None,
     occurrences: int = 24,
+    pair: tuple[str, str] | None = None,
+    letters: Sequence[str] = (),
 ) -> list[str]:
     """Write the report of a job.
 
@@ -70,25 +74,39 @@ def write_report(
             by default the usual options.
         allographs: What `typica palaeography allographs` wrote.
         occurrences: Of a letter in a group that are shown; fewer if the page would be too large.
+        pair: Two groups to set side by side in a figure of their own.
+        letters: Of that figure; by default the three that differ most.
 
     Returns:
         Lines for a terminal.
 
     Raises:
+        ConfigError: If a group or letter of the pair is not there.
         RunError: If the job is not finished, or the other folders are of another one.
     """
+    if letters and pair is None:
+        raise ConfigError("--letters: of which two groups? Give --pair too")
     report = gather_report(folder, comparison, allographs, occurrences)
+    beside = None if pair is None else draw_pair(report, pair, letters)
     page = write_palaeography_report(report, out / "index.html")
     figures = page_figures(report)
     for name, drawing in figures.items():
         write_text(out / "figures" / f"{name}.svg", f"{svg(drawing, alone=True)}\n")
         write_bytes(out / "figures" / f"{name}.pdf", pdf(drawing))
     tables = write_tables(out / "data", report)
+    told = []
+    if beside is not None:
+        path = out / "figures" / f"{beside[0]}.png"
+        write_bytes(path, png(beside[1], colours=256))
+        write_text(path.with_suffix(".svg"), f"{svg(beside[1], alone=True)}\n")
+        write_bytes(path.with_suffix(".pdf"), pdf(beside[1]))
+        told.append(f"two groups side by side: {path} (and SVG, PDF)")
     size = page.stat().st_size / 1e6
     return [
         f"page: {page} ({size:.1f} MB)",
         f"{len(figures)} figures as SVG and PDF: {out / 'figures'}",
         f"{tables} tables: {out / 'data'}",
+        *told,
     ]
 
 
@@ -117,7 +135,7 @@ def gather_report(
         _require_same(made, kept, comparison)
     chosen = [whole.labels.index(label) for label in made.letters] if made else None
     some = whole if chosen is None else whole.some_letters(chosen)
-    cleaned, _, quality = clean_prototypes(some, options.cleaning)
+    cleaned, _, quality = clean_prototypes(some, options.cleaning, least=options.least)
     shown = cleaned if options.clean else some
     use = usable(some, options.least)
     seen, lines = load_occurrences(folder / "occurrences.safetensors")
@@ -146,6 +164,8 @@ def gather_report(
         looked_for_allographs=found,
         warnings=tuple(_warnings(folder, shown, use, made, options, bool(documents))),
         minutes=sum(seconds) / 60 if seconds else None,
+        reference_minutes=_reference_minutes(about),
+        hardware=_machines(about),
         steps=record["options"].get("steps") if seconds else None,
         settings=(*flat(record["options"]), *_settings(options)),
         commands=tuple(repeating_commands(folder, record, options, comparison, allographs)),
@@ -215,7 +235,9 @@ def _levels(
             continue
         some, _ = load_prototypes(path)
         some = some if chosen is None else some.some_letters(chosen)
-        yield clean_prototypes(some, options.cleaning)[0] if options.clean else some
+        if options.clean:
+            some = clean_prototypes(some, options.cleaning, least=options.least)[0]
+        yield some
 
 
 def _group_cards(names: Sequence[str], about: dict[str, Any]) -> tuple[GroupCard, ...]:
@@ -226,6 +248,18 @@ def _group_cards(names: Sequence[str], about: dict[str, Any]) -> tuple[GroupCard
         values = (row.get(key) for key in ("lines", "before", "after", "seconds"))
         cards.append(GroupCard(name, *values))
     return tuple(cards)
+
+
+def _reference_minutes(about: dict[str, Any]) -> float | None:
+    """How long training the reference took; None where it was not recorded."""
+    minutes = (about.get("reference_training") or {}).get("minutes")
+    return float(minutes) if minutes else None
+
+
+def _machines(about: dict[str, Any]) -> str:
+    """On what the groups were adapted; empty where it was not recorded."""
+    found = {hardware(row.get("hardware")) for row in about.get("groups", ())}
+    return " and ".join(sorted(found - {""}))
 
 
 def _occurrence_cards(

@@ -197,7 +197,7 @@ def row_views(report: PalaeographyReport, order: Sequence[int]) -> list[dict[str
             if kind == "few":
                 told += f", fewer than {report.least}"
             if flag in ("orange", "red") and count:
-                told += f", flagged {flag}: ink where the reference has none"
+                told += f", flagged {flag}: ink where neither the reference nor the others have any"
                 kind += f" {flag}"
             cells.append({"kind": kind, "told": told})
         found.append({"sheet": above + number, "group": g, "cells": cells})

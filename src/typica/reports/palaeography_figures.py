@@ -20,6 +20,7 @@ __all__ = [
     "DIFFERENCE_LIMIT",
     "FAMILY_COLOURS",
     "alphabet_figure",
+    "clipped",
     "differences_figure",
     "family_colour",
     "group_order",
@@ -86,22 +87,32 @@ def probability(value: float) -> str:
     return f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
 
 
-def most_different(comparison: Comparison, most: int) -> list[tuple[int, int, int]]:
-    """The letters that differ most between any two groups, each with those two.
+def most_different(
+    comparison: Comparison, most: int, pair: tuple[int, int] | None = None
+) -> list[tuple[int, int, int]]:
+    """The letters that differ most between any two groups, or two given ones, each with those two.
 
     Arguments:
-        comparison: Where differences beyond chance (q at most 0.05) are known, only these count.
+        comparison: Where differences beyond chance (q at most 0.05) are known, only these count;
+            prototypes flagged red never do.
         most: How many at most.
+        pair: The numbers of two groups, to look at these alone.
 
     Returns:
-        Letter, group, group; the largest distance first.
+        Letter, group, group; the largest distance beyond chance (`Comparison.beyond`) first.
     """
     upper = np.triu(np.ones(comparison.means.shape, bool), 1)
+    if pair is not None:
+        upper = np.zeros_like(upper)
+        upper[pair] = True
     known = np.isfinite(comparison.q)
     counts = comparison.q <= _LEVEL if known.any() else np.isfinite(comparison.distances)
+    sound = comparison.quality != "red"
+    distances = comparison.beyond
     found = []
-    for k, distances in enumerate(comparison.distances):
-        some = np.where(counts[k] & upper, distances, -np.inf)
+    for k in range(len(distances)):
+        both = sound[:, k, None] & sound[None, :, k]
+        some = np.where(counts[k] & upper & both, distances[k], -np.inf)
         if np.isfinite(some).any():
             a, b = np.unravel_index(int(some.argmax()), some.shape)
             found.append((float(some[a, b]), k, int(a), int(b)))
@@ -109,8 +120,8 @@ def most_different(comparison: Comparison, most: int) -> list[tuple[int, int, in
     return [(k, a, b) for _, k, a, b in found[:most]]
 
 
-def _clipped(text: str, size: float, width: float) -> str:
-    """A name that fits, the full one being told elsewhere."""
+def clipped(text: str, size: float, width: float) -> str:
+    """A name that fits a width in CSS pixels, the full one being told elsewhere."""
     if text_width(text, size) <= width:
         return text
     while text and text_width(text + "…", size) > width:
@@ -161,7 +172,7 @@ def alphabet_figure(report: PalaeographyReport, columns: int = 26, zoom: float =
         for row, (name, family, pictures, use) in enumerate(rows):
             y = top + row * high
             colour = _SOFT if not row else family_colour(family, names)
-            drawing.add(Label(0, y + high / 2 + 4, _clipped(name, 11, left - 8), 11, colour=colour))
+            drawing.add(Label(0, y + high / 2 + 4, clipped(name, 11, left - 8), 11, colour=colour))
             for column, k in enumerate(block):
                 x = left + column * wide
                 seen = row == 0 or report.prototypes.counts[groups[row - 1], k] > 0
@@ -204,7 +215,7 @@ def differences_figure(report: PalaeographyReport, rows: Sequence[tuple[int, int
             drawing.add(Rectangle(x, y, wide, high, colour=_RULE, line=0.5))
         for column, (g, colour) in enumerate(((a, red), (b, blue))):
             x = 60 + column * (wide + 26)
-            name = _clipped(prototypes.groups[g], 9, wide + 22)
+            name = clipped(prototypes.groups[g], 9, wide + 22)
             drawing.add(Label(x, y + high + 11, name, 9, colour=colour))
         x = 60 + 3 * (wide + 26)
         drawing.add(

@@ -91,6 +91,7 @@ class PalaeographyReport(RunReport):
         allographs: Letters with two shapes.
         looked_for_allographs: Whether anybody looked.
         warnings: Sentences: what to know before trusting this.
+        reference_minutes: How long training the reference took; None if not known.
     """
 
     title: str
@@ -108,3 +109,20 @@ class PalaeographyReport(RunReport):
     allographs: tuple[AllographCard, ...] = ()
     looked_for_allographs: bool = False
     warnings: tuple[str, ...] = ()
+    reference_minutes: float | None = None
+
+    @property
+    def minutes_each(self) -> float | None:
+        """How long adapting to one group took, on average; None if not known."""
+        timed = sum(one.seconds is not None for one in self.groups)
+        return self.minutes / timed if self.minutes is not None and timed else None
+
+    @property
+    def saved(self) -> float | None:
+        """The share of the reference's training that adapting to a group saves; None if unknown.
+
+        Negative where adapting took longer.
+        """
+        if self.minutes_each is None or not self.reference_minutes:
+            return None
+        return 1 - self.minutes_each / self.reference_minutes

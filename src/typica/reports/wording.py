@@ -40,7 +40,8 @@ def hardware(facts: Any) -> str:
         return ""
     if "gpu" in facts:
         return str(facts["gpu"])
-    return f"{facts.get('processor', '?')}, {facts.get('threads', '?')} threads"
+    threads = facts.get("threads", "?")
+    return f"{facts.get('processor', '?')}, {threads} thread{'' if threads == 1 else 's'}"
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -19,8 +19,11 @@ from ..files import atomic_path
 from .reading import PlacedGlyph
 
 __all__ = [
+    "Font",
+    "caption_font",
     "caption_picture",
     "draw_boxes",
+    "in_font",
     "label_colours",
     "sprite_sheet",
     "stack_pictures",
@@ -120,7 +123,7 @@ def sprite_sheet(
     tiles[:count] = np.rint(255 * (1 - ink)).astype(np.uint8)
     below = 0
     if symbols is not None:
-        letters = _font(font)
+        letters = caption_font(path=font)
         captions = [_caption(symbol, letters) for symbol in symbols]
         below = max(caption.shape[0] for caption in captions)
         wide = max(width, *(caption.shape[1] for caption in captions))
@@ -137,11 +140,20 @@ def sprite_sheet(
     return np.ascontiguousarray(grid.reshape(rows * tall, columns * wide))
 
 
-def _font(path: Path | None) -> Font:
+def caption_font(size: float = _CAPTION, path: Path | None = None) -> Font:
+    """A font for captions.
+
+    Arguments:
+        size: In pixels.
+        path: A font file; Pillow's own if not given.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
     if path is None:
-        return ImageFont.load_default(_CAPTION)
+        return ImageFont.load_default(size)
     try:
-        return ImageFont.truetype(str(path), _CAPTION)
+        return ImageFont.truetype(str(path), size)
     except OSError as error:
         raise DataError(f"{path}: cannot be read as a font ({error}): give another") from error
 
@@ -153,15 +165,15 @@ def caption_picture(text: str, font: Path | None = None) -> np.ndarray:
         text: What to write; characters that the font lacks are given by their code points.
         font: A font file; Pillow's own if not given.
     """
-    drawn = _font(font)
-    shown = (c if c == " " or _in_font(c, drawn) else f"U+{ord(c):04X}" for c in text)
+    drawn = caption_font(path=font)
+    shown = (c if c == " " or in_font(c, drawn) else f"U+{ord(c):04X}" for c in text)
     return _drawn("".join(shown), drawn)
 
 
 def _caption(symbol: str, font: Font) -> np.ndarray:
     """A caption as grey picture: the symbol, or its code points where the font lacks it."""
     text = symbol
-    if not text.isprintable() or not _in_font(text, font):
+    if not text.isprintable() or not in_font(text, font):
         text = "\n".join(f"U+{ord(character):04X}" for character in symbol)
     return _drawn(text, font)
 
@@ -174,8 +186,13 @@ def _drawn(text: str, font: Font) -> np.ndarray:
     return np.array(picture)
 
 
-def _in_font(text: str, font: Font) -> bool:
-    """Whether a font has every character of a text (and not only the box of a missing one)."""
+def in_font(text: str, font: Font) -> bool:
+    """Whether a font has every character of a text (and not only the box of a missing one).
+
+    Arguments:
+        text: Without spaces, which leave no ink.
+        font: From `caption_font`.
+    """
     missing = bytes(font.getmask("\U0010fffd"))
     return all(bytes(font.getmask(character)) not in (missing, b"") for character in text)
 
