@@ -4,7 +4,17 @@ Every message names the file or option at fault and the remedy. The command line
 without a traceback and exits with status 2; anything else that escapes is a fault of ours.
 """
 
-__all__ = ["ConfigError", "DataError", "DependencyError", "RunError", "TypicaError"]
+__all__ = [
+    "DAMAGE",
+    "ConfigError",
+    "DataError",
+    "DependencyError",
+    "RunError",
+    "TypicaError",
+    "reason",
+]
+
+_LONGEST = 300
 
 
 class TypicaError(Exception):
@@ -25,3 +35,27 @@ class RunError(TypicaError):
 
 class DependencyError(TypicaError):
     """An optional package is needed; names the extra to install."""
+
+
+DAMAGE: tuple[type[Exception], ...] = (
+    ArithmeticError,
+    AttributeError,
+    ConfigError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What fails when values are rebuilt from a file that is damaged, whatever the damage.
+
+For readers of files that we write: they catch all of these and say which file it is. RuntimeError
+comes from torch, and from what is nested too deeply.
+"""
+
+
+def reason(error: BaseException) -> str:
+    """What an exception says, for the parentheses of a message: one line, not too long."""
+    text = f"no {error}" if isinstance(error, KeyError) else str(error)
+    line = " ".join(text.split())[:_LONGEST].rstrip(".") or type(error).__name__
+    return line.encode("utf-8", "backslashreplace").decode("utf-8")  # so that it can be printed

@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from .errors import RunError
+from .errors import DAMAGE, RunError, reason
 from .files import atomic_path, half_written, write_json, write_text
 from .tensor_file import write_tensors
 
@@ -60,10 +60,10 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
     except FileNotFoundError as error:
         raise RunError(f"{path}: no such file. Is this a run folder, and did it train?") from error
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+    except (*DAMAGE, SafetensorError) as error:
         raise RunError(
-            f"{path}: damaged, or not written by typica ({error}). Train again, or take the "
-            "file from a backup."
+            f"{path}: damaged, or not written by typica ({reason(error)}). Train again, or take "
+            "the file from a backup."
         ) from error
 
 
@@ -171,8 +171,8 @@ class Run:
                 f"{self.folder}: not a run folder (no config.json). Give the folder that "
                 "`typica typewriter train --out` or `typica mine run --out` made."
             ) from error
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            raise RunError(f"{self.config}: damaged ({error}). Train again.") from error
+        except DAMAGE as error:
+            raise RunError(f"{self.config}: damaged ({reason(error)}). Train again.") from error
         if version > FORMAT:
             raise RunError(
                 f"{self.folder}: written by a later typica (format {version}, this one reads "

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from ..checkpoints import load_optimizer, optimizer_tensors, prefixed, tensors_below
 from ..configs import from_plain, require
-from ..errors import ConfigError, RunError
+from ..errors import DAMAGE, ConfigError, RunError, reason
 from ..interrupts import interruptible
 from ..runs import Run, load_tensors, save_tensors
 
@@ -331,16 +331,9 @@ class _Loop:
             load_optimizer(self.optimizer, tensors)
             where = self.weights[0].device
             self.sums = {k: v.to(where) for k, v in tensors_below("sums", tensors).items()}
-        except (
-            KeyError,
-            IndexError,
-            TypeError,
-            ValueError,
-            RuntimeError,
-            ConfigError,
-        ) as error:
+        except DAMAGE as error:
             raise RunError(
-                f"{self.run.checkpoint}: damaged, or from another version ({error}). Train a new "
-                "run in another folder."
+                f"{self.run.checkpoint}: damaged, or from another version ({reason(error)}). "
+                "Train a new run in another folder."
             ) from error
         self.now = progress

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from ..errors import ConfigError, DataError, RunError
+from ..errors import DAMAGE, ConfigError, DataError, RunError, reason
 from ..lines.collection import ReadingOptions
 from ..lines.text import TextOptions
 from .shared import READ_AS_IS, DataArgument, DataOptions, as_json, plain, read_collection
@@ -169,8 +169,10 @@ def run_reading(run: Path, data: DataOptions) -> ReadingOptions:
         text = TextOptions(
             kept["normalization"], kept["sep"], kept["space"], Path(table) if table else None
         )
-    except (KeyError, TypeError) as error:
-        raise RunError(f"{Run(run).config}: damaged (text: {error}). Train again.") from error
+    except DAMAGE as error:
+        raise RunError(
+            f"{Run(run).config}: damaged (text: {reason(error)}). Train again."
+        ) from error
     return replace(options, text=text)
 
 

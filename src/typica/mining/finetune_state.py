@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ..checkpoints import load_optimizer, optimizer_tensors, prefixed, tensors_below
 from ..configs import from_plain
-from ..errors import ConfigError, DataError, RunError
+from ..errors import DAMAGE, DataError, RunError, reason
 from ..images.prompts import Told
 from ..runs import load_tensors, save_tensors
 from .bases import load_base
@@ -129,10 +129,10 @@ def read_progress(folder: MiningFolder, about: MiningAbout) -> Progress:
         with safe_open(folder.checkpoint, framework="pt") as file:
             values = json.loads((file.metadata() or {})["typica"])
         key, progress = values["key"], from_plain(Progress, values["progress"])
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, ConfigError) as error:
+    except (*DAMAGE, SafetensorError) as error:
         raise RunError(
-            f"{folder.checkpoint}: damaged, or no checkpoint of a fine-tuning ({error}). Start a "
-            "new run in another folder."
+            f"{folder.checkpoint}: damaged, or no checkpoint of a fine-tuning "
+            f"({reason(error)}). Start a new run in another folder."
         ) from error
     wanted = json.loads(json.dumps(_key(about)))
     if key != wanted:
@@ -345,9 +345,9 @@ class FinetuneState:
             self.average = {name: average[name].to(self.device) for name in self.average}
             load_optimizer(self.optimizer, tensors)
             self.sum = tensors["sum"].to(self.device)
-        except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+        except DAMAGE as error:
             raise RunError(
-                f"{self.folder.checkpoint}: damaged, or from another version ({error}). Start a "
-                "new run in another folder."
+                f"{self.folder.checkpoint}: damaged, or from another version ({reason(error)}). "
+                "Start a new run in another folder."
             ) from error
         self.progress = progress

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from ..errors import DataError, RunError
+from ..errors import DAMAGE, DataError, RunError
 from ..files import write_json
 from ..images.loading import load_pixels
 from ..images.picture import Picture
@@ -103,7 +103,7 @@ class LatentCache:
             if note["key"] == self._key:
                 self._done = int(note["done"])
                 self.skipped = {int(i): str(why) for i, why in note["skipped"].items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except DAMAGE:
             self._done = 0
 
     def _write_note(self, done: int) -> None:

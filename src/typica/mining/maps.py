@@ -30,7 +30,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from ..errors import RunError
+from ..errors import DAMAGE, RunError, reason
 from ..files import half_written
 from ..runs import load_tensors, save_tensors
 
@@ -219,8 +219,8 @@ def read_piece(folder: Path, piece: int) -> Iterator[PictureMaps]:
                 arrays["null"],
                 int(found["channels"]),
             )
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{path}: damaged ({error!r}). {_AGAIN}") from error
+    except DAMAGE as error:
+        raise RunError(f"{path}: damaged ({reason(error)}). {_AGAIN}") from error
 
 
 _AGAIN = "Delete it and run `typica mine score` again: only what is missing is computed."
@@ -238,8 +238,10 @@ def _about(path: Path) -> dict[str, Any]:
         if not isinstance(about["settings"], dict) or not isinstance(about["skipped"], list):
             raise ValueError("its description is not that of a piece")
         version = int(about["format"])
-    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
-        raise RunError(f"{path}: damaged, or not written by typica ({error}). {_AGAIN}") from error
+    except (*DAMAGE, SafetensorError) as error:
+        raise RunError(
+            f"{path}: damaged, or not written by typica ({reason(error)}). {_AGAIN}"
+        ) from error
     if version > FORMAT:
         raise RunError(f"{path}: written by a later typica (format {version}). Update typica.")
     return dict(about)

@@ -16,7 +16,7 @@ from typing import Any
 from tqdm import tqdm
 
 from .. import __version__
-from ..errors import ConfigError, DataError, RunError
+from ..errors import DAMAGE, ConfigError, DataError, RunError
 from ..files import write_json
 from ..hardware import choose_device, describe, tune_process
 from ..interrupts import interruptible
@@ -212,7 +212,7 @@ def _begun(run: Run) -> TypewriterAbout:
     """The typewriter that a checkpoint belongs to."""
     try:
         return TypewriterAbout.from_dict(load_tensors(run.checkpoint)[1]["typewriter"])
-    except (KeyError, TypeError) as error:
+    except DAMAGE as error:
         raise RunError(
             f"{run.checkpoint}: damaged or no checkpoint. Train a new run in another folder."
         ) from error
