@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from typica.errors import TypicaError
@@ -51,6 +51,7 @@ def examples(quick: int, share: float = 1.0) -> Any:
         derandomize=not _GIVEN,
         database=None,
         suppress_health_check=list(HealthCheck),
+        phases=(Phase.generate,),
     )
 
 
@@ -74,8 +75,13 @@ def within(seconds: int = _SECONDS) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def survives(name: str, reader: Callable[[], Any]) -> Any:
+def survives(name: str, reader: Callable[[], Any], place: Path | None = None) -> Any:
     """Run a reader: it gives a value, or one of our errors with a message; all else goes on up.
+
+    Arguments:
+        name: What is counted.
+        reader: What to run.
+        place: A folder; the message must name something in it.
 
     Returns:
         The value; None after an error.
@@ -86,9 +92,9 @@ def survives(name: str, reader: Callable[[], Any]) -> Any:
             return reader()
         except TypicaError as error:
             message = str(error)
-            message.encode("utf-8")  # it can be printed
             assert len(message) > 20, f"a message that helps nobody: {message!r}"
             assert len(message) < 5000, "a message that nobody reads"
+            assert place is None or str(place) in message, f"names no file: {message!r}"
             return None
 
 
@@ -202,9 +208,10 @@ def damaged_tensors(draw: st.DrawFn, data: bytes) -> bytes:
     if what == "bytes":
         return draw(damaged(data))
     if what == "length":
-        return draw(st.sampled_from((0, 2**63, 2**64 - 1, 10**8, length * 9))).to_bytes(
-            8, "little"
-        ) + (data[8:])
+        return (
+            draw(st.sampled_from((0, 2**63, 2**64 - 1, 10**8, length * 9))).to_bytes(8, "little")
+            + (data[8:])
+        )
     if what == "description":
         about = json.loads(header["__metadata__"]["typica"])
         about = draw(damaged_json(about))

@@ -57,5 +57,4 @@ comes from torch, and from what is nested too deeply.
 def reason(error: BaseException) -> str:
     """What an exception says, for the parentheses of a message: one line, not too long."""
     text = f"no {error}" if isinstance(error, KeyError) else str(error)
-    line = " ".join(text.split())[:_LONGEST].rstrip(".") or type(error).__name__
-    return line.encode("utf-8", "backslashreplace").decode("utf-8")  # so that it can be printed
+    return " ".join(text.split())[:_LONGEST].rstrip(".") or type(error).__name__

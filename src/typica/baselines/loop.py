@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..checkpoints import load_optimizer, optimizer_tensors, prefixed, tensors_below
-from ..configs import from_plain, require
+from ..checkpoints import load_optimizer, optimizer_tensors, prefixed, restored, tensors_below
+from ..configs import require
 from ..errors import DAMAGE, ConfigError, RunError, reason
 from ..interrupts import interruptible
 from ..runs import Run, load_tensors, save_tensors
@@ -320,7 +320,7 @@ class _Loop:
         """
         tensors, about = load_tensors(self.run.checkpoint)
         try:
-            key, progress = dict(about["key"]), from_plain(_Progress, about["progress"])
+            key, progress = dict(about["key"]), restored(_Progress, about["progress"])
             differ = sorted(k for k in {*key, *self.key} if key.get(k) != self.key.get(k))
             if differ:
                 raise RunError(

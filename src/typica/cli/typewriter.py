@@ -140,12 +140,13 @@ def _shapes(allographs: Path | None, start: Path | None) -> Path | None:
 def _configuration(
     preset_name: str, file: Path | None, changes: tuple[str, ...], start: Path | None = None
 ) -> TypewriterConfig:
-    from ..configs import read_config_file, with_changes
-    from ..typewriter.presets import config_from_dict, preset
+    from ..configs import from_file, with_changes
+    from ..typewriter.config import TypewriterConfig
+    from ..typewriter.presets import preset
 
     config = preset(preset_name)
     if file is not None:
-        config = config_from_dict(read_config_file(file))
+        config = from_file(TypewriterConfig, file)
     if start is not None:
         from ..typewriter.carrying import continued
         from ..typewriter.storage import load_typewriter

@@ -18,8 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from ..checkpoints import load_optimizer, optimizer_tensors, prefixed, tensors_below
-from ..configs import from_plain
+from ..checkpoints import load_optimizer, optimizer_tensors, prefixed, restored, tensors_below
 from ..errors import DAMAGE, DataError, RunError, reason
 from ..images.prompts import Told
 from ..runs import load_tensors, save_tensors
@@ -128,7 +127,7 @@ def read_progress(folder: MiningFolder, about: MiningAbout) -> Progress:
     try:
         with safe_open(folder.checkpoint, framework="pt") as file:
             values = json.loads((file.metadata() or {})["typica"])
-        key, progress = values["key"], from_plain(Progress, values["progress"])
+        key, progress = values["key"], restored(Progress, values["progress"])
     except (*DAMAGE, SafetensorError) as error:
         raise RunError(
             f"{folder.checkpoint}: damaged, or no checkpoint of a fine-tuning "

@@ -49,6 +49,8 @@ __all__ = [
 ]
 
 FORMAT = 1
+_MOST_PIECES = 10_000_000
+"""Of a job: more are no number of pieces, and their list would fill the memory."""
 _NAME = re.compile(r"piece-(\d{5,})\.safetensors")
 
 
@@ -306,9 +308,14 @@ def missing_pieces(folder: Path) -> tuple[int, ...]:
     Raises:
         RunError: If there are none at all.
     """
-    settings = maps_settings(folder)
-    wanted = -(-int(settings["pictures"]) // int(settings["piece"]))
-    return tuple(sorted(set(range(wanted)) - set(_pieces(folder))))
+    settings, there = maps_settings(folder), _pieces(folder)
+    try:
+        wanted = -(-int(settings["pictures"]) // int(settings["piece"]))
+        if not 0 < wanted <= _MOST_PIECES:
+            raise ValueError(f"{wanted} pieces")
+    except DAMAGE as error:
+        raise RunError(f"{folder}: its settings are damaged ({reason(error)}). {_AGAIN}") from error
+    return tuple(sorted(set(range(wanted)) - set(there)))
 
 
 def skipped_pictures(folder: Path) -> tuple[Skipped, ...]:

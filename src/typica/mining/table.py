@@ -199,6 +199,8 @@ def read_table(path: Path) -> ElementsTable:
         missing = sorted(set(COLUMNS) - set(found.column_names))
         what = f"no column {missing[0]!r}" if missing else "columns of other types"
         raise RunError(f"{path}: {what}. Run `typica mine select` again.")
-    return ElementsTable.from_columns(
-        {name: found.column(name).to_numpy() for name in COLUMNS}, about
-    )
+    try:
+        columns = {name: found.column(name).to_numpy() for name in COLUMNS}
+    except (*DAMAGE, arrow.ArrowException) as why:  # text that is not UTF-8
+        raise RunError(f"{path}: damaged ({reason(why)}). Run `typica mine select` again.") from why
+    return ElementsTable.from_columns(columns, about)

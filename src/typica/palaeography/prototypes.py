@@ -124,8 +124,9 @@ def load_prototypes(path: Path) -> tuple[Prototypes, dict[str, Any]]:
             len(found.letters) == letters,
             len(found.groups) == len(found.families) == groups,
         )
+        about = dict(values["about"])
     except DAMAGE as error:
         raise RunError(f"{path}: damaged ({reason(error)}). Make the prototypes again.") from error
     if not all(shapes):
         raise RunError(f"{path}: its parts do not fit each other. Make the prototypes again.")
-    return found, dict(values["about"])
+    return found, about

@@ -16,7 +16,7 @@ from accelerate import Accelerator
 from rapidfuzz.distance import Levenshtein
 from torch import Tensor
 
-from ..checkpoints import load_optimizer, optimizer_tensors, prefixed, tensors_below
+from ..checkpoints import load_optimizer, optimizer_tensors, prefixed, restored, tensors_below
 from ..errors import DAMAGE, DataError, RunError, reason
 from ..hardware import fast_bfloat16
 from ..lines.cache import LineCache
@@ -282,5 +282,5 @@ class TrainingState:
         self.accelerator.unwrap_model(self.model).load_state_dict(weights)
         self.best = tensors_below("best", tensors)
         load_optimizer(self.optimizer, tensors)
-        self.progress = Progress(**about["progress"])
+        self.progress = restored(Progress, about["progress"])
         self.sums = {k: v.to(self.device) for k, v in tensors_below("sums", tensors).items()}

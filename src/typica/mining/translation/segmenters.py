@@ -160,8 +160,8 @@ class ModelSegmenter:
             )
         except Exception as error:  # OSError, ValueError, SafetensorError, ... by what is wrong
             raise DataError(
-                f"{folder}: cannot be loaded as a semantic segmentation model ({reason(error)}). Give a "
-                "folder that transformers' AutoModelForSemanticSegmentation reads."
+                f"{folder}: cannot be loaded as a semantic segmentation model ({reason(error)}). "
+                "Give a folder that transformers' AutoModelForSemanticSegmentation reads."
             ) from error
         missing = sorted(info["missing_keys"])
         if missing:  # the library would go on with random numbers
