@@ -7,14 +7,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
 from .configs import from_plain, require
+from .errors import RunError
 
-__all__ = ["load_optimizer", "optimizer_tensors", "prefixed", "restored", "tensors_below"]
+__all__ = [
+    "MOST_ROLLBACKS",
+    "diverged",
+    "load_optimizer",
+    "optimizer_tensors",
+    "prefixed",
+    "restored",
+    "tensors_below",
+]
+
+MOST_ROLLBACKS = 5
+"""How often a training goes back to its checkpoint, each time at half the learning rate, after a
+loss that is no number."""
 
 
 class _Steps(Protocol):
@@ -83,3 +97,17 @@ def restored(kind: type[P], values: Any) -> P:
     found = from_plain(kind, finite)
     require(0 <= found.logged <= found.step, f"step {found.step}, logged {found.logged}")
     return found
+
+
+def diverged(folder: Path, step: int, remedy: str) -> RunError:
+    """The error for a training that had to go back more often than `MOST_ROLLBACKS`.
+
+    Arguments:
+        folder: Of the run.
+        step: The last one whose loss or weights were no numbers.
+        remedy: What a person can do.
+    """
+    return RunError(
+        f"{folder}: the loss became NaN or infinite {MOST_ROLLBACKS + 1} times, at ever lower "
+        f"learning rates, the last time by step {step}. The checkpoint before it is kept. {remedy}"
+    )

@@ -11,6 +11,7 @@ __all__ = [
     "DependencyError",
     "RunError",
     "TypicaError",
+    "WriteError",
     "reason",
 ]
 
@@ -31,6 +32,10 @@ class ConfigError(TypicaError):
 
 class RunError(TypicaError):
     """A run folder is missing, incomplete, of another version, or in use."""
+
+
+class WriteError(TypicaError):
+    """A file cannot be written: the disk is full, or the folder is read only."""
 
 
 class DependencyError(TypicaError):

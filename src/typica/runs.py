@@ -23,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from .errors import DAMAGE, RunError, reason
-from .files import atomic_path, half_written, write_json, write_text
+from .files import atomic_path, half_written, write_json, write_text, writing
 from .tensor_file import write_tensors
 
 __all__ = ["FORMAT", "Run", "load_tensors", "require_outside", "save_tensors"]
@@ -118,6 +118,7 @@ class Run:
 
         Raises:
             RunError: If another process holds it.
+            WriteError: If the folder may not be written to.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -130,7 +131,10 @@ class Run:
         except ImportError:  # no advisory locks on this system
             yield
             return
-        with open(self.folder / ".lock", "w", encoding="utf-8") as file:
+        place = self.folder / ".lock"
+        with contextlib.ExitStack() as held:
+            with writing(place):
+                file = held.enter_context(open(place, "w", encoding="utf-8"))
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
@@ -182,7 +186,7 @@ class Run:
 
     def append_log(self, row: dict[str, Any]) -> None:
         """Add one row to `log.jsonl`."""
-        with open(self.log, "a", encoding="utf-8") as file:
+        with writing(self.log), open(self.log, "a", encoding="utf-8") as file:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
     def read_log(self) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +21,7 @@ from torch import Tensor
 from ..checkpoints import load_optimizer, optimizer_tensors, prefixed, restored, tensors_below
 from ..errors import DAMAGE, DataError, RunError, reason
 from ..images.prompts import Told
+from ..memory import Room
 from ..runs import load_tensors, save_tensors
 from .bases import load_base
 from .batches import Batch, BatchMaker
@@ -222,6 +223,7 @@ class FinetuneState:
             self.average = {name: w.detach().clone() for name, w in self.weights.items()}
         self.progress = Progress(total=self.config.steps)
         self.sum = torch.zeros((), device=device)
+        self.room = Room(self.config.batch_size // self.config.accumulate, "one picture")
 
     def one_step(self) -> None:
         """Forward, backward, update."""
@@ -230,12 +232,7 @@ class FinetuneState:
         for group in self.optimizer.param_groups:
             group["lr"] = now.rate * learning_rate(config, now.step, now.total)
         batch = self.batches.training(now.step)
-        self.optimizer.zero_grad(set_to_none=True)
-        size = config.batch_size // config.accumulate
-        for first in range(0, config.batch_size, size):
-            loss = self._losses(batch.part(first, first + size)).sum() / config.batch_size
-            loss.backward()
-            self.sum += loss.detach()
+        self.sum += self.room.fit(lambda size: self._gradients(batch, size))
         if config.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.weights.values(), config.clip)
         self.optimizer.step()
@@ -246,6 +243,16 @@ class FinetuneState:
             with torch.no_grad():
                 for name, weight in self.weights.items():
                     self.average[name].lerp_(weight, 1 - decay)
+
+    def _gradients(self, batch: Batch, size: int) -> Tensor:
+        """Gradients of the mean loss of a batch, taken some pictures at a time; the loss."""
+        self.optimizer.zero_grad(set_to_none=True)
+        total = torch.zeros((), device=self.device)
+        for first in range(0, self.config.batch_size, size):
+            loss = self._losses(batch.part(first, first + size)).sum() / self.config.batch_size
+            loss.backward()
+            total += loss.detach()
+        return total
 
     def _losses(self, batch: Batch, without_label: bool = False) -> Tensor:
         """Eq. 4.5 for every picture of a batch, `(B,)`."""
@@ -307,11 +314,13 @@ class FinetuneState:
             return {}
         self.denoiser.unet.eval()
         losses, gains = [], []
-        size = max(1, self.config.batch_size // self.config.accumulate)
+
+        def both(part: Sequence[int]) -> tuple[Batch, Tensor, Tensor]:
+            batch = self.batches.held_out(self.val, part[0], part[-1] + 1)
+            return batch, self._losses(batch), self._losses(batch, without_label=True)
+
         with self.kept_weights():
-            for first in range(0, len(self.val), size):
-                batch = self.batches.held_out(self.val, first, min(len(self.val), first + size))
-                told, untold = self._losses(batch), self._losses(batch, without_label=True)
+            for _, (batch, told, untold) in self.room.parts(range(len(self.val)), both):
                 schedule = self.denoiser.schedule
                 share = noise_share(schedule, batch.times(schedule)).to(self.device)
                 losses.append(told)
