@@ -118,7 +118,7 @@ def test_best_over_all_sources_ties_by_source_then_place():
     assert [(o.number, o.patch.row) for o in found] == [(3, 0), (1, 0), (1, 8), (2, 0)]
 
 
-def _table(values, labels=("a", "b")):
+def sequences_table(values, labels=("a", "b")):
     count = len(values)
     columns = {
         "index": np.arange(count) // 2,
@@ -145,7 +145,7 @@ def test_members_are_sorted_by_distance_to_the_mean():
     centres = np.array([[0.0, 0.0], [50.0, 0.0], [0.0, 50.0]])
     owner = np.arange(60) % 3
     points = (centres[owner] + rng.normal(size=(60, 2))).astype(np.float32)
-    table = _table(np.array([3.0, 1.0, 2.0])[owner])
+    table = sequences_table(np.array([3.0, 1.0, 2.0])[owner])
     config = ClusterConfig(count=3, stability_runs=2, merge=None)
     table, clusters, agreement = cluster_sequences(table, points, points, config)
     assert agreement == pytest.approx(1)
@@ -167,7 +167,7 @@ def test_members_are_sorted_by_distance_to_the_mean():
 
 
 def test_sequences_table_comes_back(tmp_path):
-    table = _table([3.0, 2.0, 1.0])
+    table = sequences_table([3.0, 2.0, 1.0])
     write_sequences(tmp_path / "s.parquet", table)
     found = read_sequences(tmp_path / "s.parquet")
     assert found.labels == table.labels
@@ -186,7 +186,7 @@ def test_sequences_table_comes_back(tmp_path):
 
 
 def test_patches_of_a_table_are_row_by_label():
-    patches = patch_table(_table([3.0, 2.0]))
+    patches = patch_table(sequences_table([3.0, 2.0]))
     assert patches.label.tolist() == ["a", "b", "a", "b"]
     assert patches.picture.tolist() == ["0/a.png", "0/b.png"] * 2
     assert patches.work_y.tolist() == [0, 0, 2, 2]

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 import math
+import reprlib
 from collections.abc import Sequence
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
-from .errors import ConfigError
+from .errors import ConfigError, reason
 
-__all__ = ["from_plain", "read_config_file", "require", "with_changes"]
+__all__ = ["from_file", "from_plain", "require", "with_changes"]
 
 C = TypeVar("C")
 
@@ -51,7 +52,7 @@ def _build(kind: Any, given: Any, where: str) -> Any:
             value = tuple(value)
         require(
             is_dataclass(hints[key]) or _fits(value, hints[key]),
-            f"{where}{key}: {value!r} is of the wrong type or not one of the choices",
+            f"{where}{key}: {reprlib.repr(value)} is of the wrong type or not one of the choices",
         )
         built[key] = value
     return kind(**built)
@@ -65,11 +66,10 @@ def _fits(value: Any, hint: Any) -> bool:
         return isinstance(value, tuple) and all(_fits(one, get_args(hint)[0]) for one in value)
     if get_args(hint):
         return any(_fits(value, one) for one in get_args(hint))
+    if isinstance(value, int) and hint in (int, float):
+        return not isinstance(value, bool) and abs(value) < 2**63
     if hint is float:
-        plain = isinstance(value, int | float) and not isinstance(value, bool)
-        return plain and math.isfinite(value)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
+        return isinstance(value, float) and math.isfinite(value)
     return isinstance(value, hint)
 
 
@@ -104,17 +104,24 @@ def with_changes(config: C, changes: Sequence[str]) -> C:
     return from_plain(type(config), values)
 
 
-def read_config_file(file: Path) -> dict[str, Any]:
+def from_file(kind: type[C], file: Path) -> C:
     """The configuration in a JSON file, or in a run's `config.json`.
 
+    Arguments:
+        kind: The dataclass to build.
+        file: Holds its fields, or holds them below `config`.
+
     Raises:
-        ConfigError: If it cannot be read or holds no object.
+        ConfigError: If it cannot be read, holds no object, or a value cannot work.
     """
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"--config {file}: cannot be read as JSON ({error})") from error
-    require(isinstance(values, dict), f"--config {file}: expected a JSON object")
-    found = values.get("config", values)
-    require(isinstance(found, dict), f"--config {file}: expected a JSON object")
-    return cast(dict[str, Any], found)
+        require(isinstance(values, dict), "expected a JSON object")
+        return from_plain(kind, values.get("config", values))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"--config {file}: cannot be read as JSON ({reason(error)}). Correct it, or take the "
+            "config.json of a run."
+        ) from error
+    except ConfigError as error:
+        raise ConfigError(f"--config {file}: {error}") from error

@@ -4,7 +4,18 @@ Every message names the file or option at fault and the remedy. The command line
 without a traceback and exits with status 2; anything else that escapes is a fault of ours.
 """
 
-__all__ = ["ConfigError", "DataError", "DependencyError", "RunError", "TypicaError"]
+__all__ = [
+    "DAMAGE",
+    "ConfigError",
+    "DataError",
+    "DependencyError",
+    "RunError",
+    "TypicaError",
+    "WriteError",
+    "reason",
+]
+
+_LONGEST = 300
 
 
 class TypicaError(Exception):
@@ -23,5 +34,32 @@ class RunError(TypicaError):
     """A run folder is missing, incomplete, of another version, or in use."""
 
 
+class WriteError(TypicaError):
+    """A file cannot be written: the disk is full, or the folder is read only."""
+
+
 class DependencyError(TypicaError):
     """An optional package is needed; names the extra to install."""
+
+
+DAMAGE: tuple[type[Exception], ...] = (
+    ArithmeticError,
+    AttributeError,
+    ConfigError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What fails when values are rebuilt from a file that is damaged, whatever the damage.
+
+For readers of files that we write: they catch all of these and say which file it is. RuntimeError
+comes from torch, and from what is nested too deeply.
+"""
+
+
+def reason(error: BaseException) -> str:
+    """What an exception says, for the parentheses of a message: one line, not too long."""
+    text = f"no {error}" if isinstance(error, KeyError) else str(error)
+    return " ".join(text.split())[:_LONGEST].rstrip(".") or type(error).__name__

@@ -7,6 +7,7 @@ process left can be told from what another one is writing, and goes when the fil
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -17,7 +18,29 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-__all__ = ["atomic_path", "finite", "half_written", "write_bytes", "write_json", "write_text"]
+from .errors import WriteError
+
+__all__ = [
+    "atomic_path",
+    "finite",
+    "half_written",
+    "write_bytes",
+    "write_json",
+    "write_text",
+    "writing",
+]
+
+_ROOM = "Make room, or choose another folder, and give the same command again."
+_RIGHTS = "Make its folder writable, or choose another one, and give the same command again."
+_REMEDIES = {
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EFBIG: _ROOM,
+    errno.EACCES: _RIGHTS,
+    errno.EPERM: _RIGHTS,
+    errno.EROFS: _RIGHTS,
+}
+"""What to do when the system refuses to write, by its number for why."""
 
 _ASIDE = re.compile(r"\.(.+)-[a-z0-9_]{8}(\.[^.]*)?")
 """The temporary names of `atomic_path`: what a file is to become, with a dot and random letters."""
@@ -32,23 +55,49 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
     The temporary name keeps the suffix of `path`, because some writers choose by it. What killed
     processes left half written of the same file is removed.
+
+    Raises:
+        WriteError: If there is no room or no permission; what was at `path` stays.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(path)
-    handle, aside = _make_aside(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path)
+        handle, aside = _make_aside(path)
+        try:
+            yield aside
+            with open(aside, "rb") as file:
+                os.fsync(file.fileno())
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(aside, 0o666 & ~umask)
+            os.replace(aside, path)
+        finally:
+            aside.unlink(missing_ok=True)
+            if handle is not None:
+                os.close(handle)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say which file cannot be written for want of room or permission, and what to do.
+
+    Arguments:
+        path: The file.
+
+    Raises:
+        WriteError: If the system says so inside.
+    """
     try:
-        yield aside
-        with open(aside, "rb") as file:
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(aside, 0o666 & ~umask)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
-        if handle is not None:
-            os.close(handle)
+        yield
+    except OSError as error:
+        other = error.filename and not path.absolute().is_relative_to(
+            Path(os.fsdecode(error.filename)).absolute().parent
+        )
+        if other or error.errno not in _REMEDIES:  # such as a file that could not be read
+            raise
+        remedy = _REMEDIES[error.errno]
+        raise WriteError(f"{path}: cannot be written ({error.strerror}). {remedy}") from error
 
 
 def _make_aside(path: Path) -> tuple[int | None, Path]:

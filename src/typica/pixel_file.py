@@ -14,7 +14,7 @@ from typing import IO, Any, Self
 
 import numpy as np
 
-from .errors import DataError
+from .errors import DAMAGE, DataError
 from .files import atomic_path, write_json
 
 __all__ = ["PixelFile", "read_index", "write_pixels"]
@@ -99,7 +99,7 @@ def read_index(data: Path, about: Path, good: Callable[[Index], bool]) -> Index 
     try:
         index = json.loads(about.read_text(encoding="utf-8"))
         found = good(index) and data.stat().st_size == index["bytes"]
-    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+    except DAMAGE:
         return None
     return index if found else None
 

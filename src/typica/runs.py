@@ -22,8 +22,8 @@ from typing import Any, ClassVar
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from .errors import RunError
-from .files import atomic_path, half_written, write_json, write_text
+from .errors import DAMAGE, RunError, reason
+from .files import atomic_path, half_written, write_json, write_text, writing
 from .tensor_file import write_tensors
 
 __all__ = ["FORMAT", "Run", "load_tensors", "require_outside", "save_tensors"]
@@ -60,10 +60,10 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
     except FileNotFoundError as error:
         raise RunError(f"{path}: no such file. Is this a run folder, and did it train?") from error
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+    except (*DAMAGE, SafetensorError) as error:
         raise RunError(
-            f"{path}: damaged, or not written by typica ({error}). Train again, or take the "
-            "file from a backup."
+            f"{path}: damaged, or not written by typica ({reason(error)}). Train again, or take "
+            "the file from a backup."
         ) from error
 
 
@@ -118,6 +118,7 @@ class Run:
 
         Raises:
             RunError: If another process holds it.
+            WriteError: If the folder may not be written to.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -130,7 +131,10 @@ class Run:
         except ImportError:  # no advisory locks on this system
             yield
             return
-        with open(self.folder / ".lock", "w", encoding="utf-8") as file:
+        place = self.folder / ".lock"
+        with contextlib.ExitStack() as held:
+            with writing(place):
+                file = held.enter_context(open(place, "w", encoding="utf-8"))
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
@@ -171,8 +175,8 @@ class Run:
                 f"{self.folder}: not a run folder (no config.json). Give the folder that "
                 "`typica typewriter train --out` or `typica mine run --out` made."
             ) from error
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            raise RunError(f"{self.config}: damaged ({error}). Train again.") from error
+        except DAMAGE as error:
+            raise RunError(f"{self.config}: damaged ({reason(error)}). Train again.") from error
         if version > FORMAT:
             raise RunError(
                 f"{self.folder}: written by a later typica (format {version}, this one reads "
@@ -182,7 +186,7 @@ class Run:
 
     def append_log(self, row: dict[str, Any]) -> None:
         """Add one row to `log.jsonl`."""
-        with open(self.log, "a", encoding="utf-8") as file:
+        with writing(self.log), open(self.log, "a", encoding="utf-8") as file:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
     def read_log(self) -> list[dict[str, Any]]:

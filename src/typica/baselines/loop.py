@@ -18,10 +18,19 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..checkpoints import load_optimizer, optimizer_tensors, prefixed, tensors_below
-from ..configs import from_plain, require
-from ..errors import ConfigError, RunError
+from ..checkpoints import (
+    MOST_ROLLBACKS,
+    diverged,
+    load_optimizer,
+    optimizer_tensors,
+    prefixed,
+    restored,
+    tensors_below,
+)
+from ..configs import require
+from ..errors import DAMAGE, ConfigError, RunError, reason
 from ..interrupts import interruptible
+from ..memory import enough_memory
 from ..runs import Run, load_tensors, save_tensors
 
 __all__ = ["After", "LoopOptions", "LoopResult", "Loss", "learning_rate", "train_module"]
@@ -32,7 +41,7 @@ _SAVE_EVERY = 60.0
 """Seconds between two checkpoints."""
 _END = 2.0
 """Seconds of the given time that are left for what follows the last step."""
-_MOST_ROLLBACKS = 5
+_LESS_MEMORY = "Lower the batch size in a new run (--out), or take another --device."
 
 Loss = Callable[[int, int], dict[str, Tensor]]
 """From the step, from 0, and the planned number of steps to scalars: `loss`, which is minimised,
@@ -219,7 +228,8 @@ class _Loop:
         )
         self.module.train()
         while now.step < now.total and not signals:
-            self.one_step()
+            with enough_memory(f"step {now.step + 1} of the training", _LESS_MEMORY):
+                self.one_step()
             bar.update(1)
             now.seconds = time.perf_counter() - started
             log_now = now.step - now.logged >= _LOG_EVERY or now.step >= now.total
@@ -288,11 +298,11 @@ class _Loop:
         """After a loss that is not a number: the last checkpoint, at half the learning rate."""
         rollbacks, rate = self.now.rollbacks + 1, self.now.rate / 2
         total, fitted = self.now.total, self.now.fitted
-        if rollbacks > _MOST_ROLLBACKS:
-            raise RunError(
-                f"{self.run.folder}: the loss became NaN or infinite "
-                f"{_MOST_ROLLBACKS + 1} times, at ever lower learning rates. Look for damaged "
-                "lines with `typica lines check`, or lower the learning rate."
+        if rollbacks > MOST_ROLLBACKS:
+            raise diverged(
+                self.run.folder,
+                self.now.step,
+                "Look for damaged lines with `typica lines check`, or lower the learning rate.",
             )
         self.load()
         now = self.now
@@ -320,7 +330,7 @@ class _Loop:
         """
         tensors, about = load_tensors(self.run.checkpoint)
         try:
-            key, progress = dict(about["key"]), from_plain(_Progress, about["progress"])
+            key, progress = dict(about["key"]), restored(_Progress, about["progress"])
             differ = sorted(k for k in {*key, *self.key} if key.get(k) != self.key.get(k))
             if differ:
                 raise RunError(
@@ -331,16 +341,9 @@ class _Loop:
             load_optimizer(self.optimizer, tensors)
             where = self.weights[0].device
             self.sums = {k: v.to(where) for k, v in tensors_below("sums", tensors).items()}
-        except (
-            KeyError,
-            IndexError,
-            TypeError,
-            ValueError,
-            RuntimeError,
-            ConfigError,
-        ) as error:
+        except DAMAGE as error:
             raise RunError(
-                f"{self.run.checkpoint}: damaged, or from another version ({error}). Train a new "
-                "run in another folder."
+                f"{self.run.checkpoint}: damaged, or from another version ({reason(error)}). "
+                "Train a new run in another folder."
             ) from error
         self.now = progress

@@ -35,7 +35,7 @@ import torch
 from tqdm import tqdm
 
 from ..configs import from_plain, require
-from ..errors import ConfigError, RunError
+from ..errors import DAMAGE, ConfigError, RunError, reason
 from ..lines.batches import even_batches
 from ..lines.cache import LineCache
 from ..lines.exemplars import Exemplar, ink_of
@@ -223,9 +223,9 @@ def load_matcher(path: Path, device: torch.device) -> tuple[Matcher, list[dict[s
         model = Matcher(from_plain(MatcherOptions, about["options"]))
         model.load_state_dict(tensors)
         fonts = [{"name": str(f["name"]), "digest": str(f["digest"])} for f in about["fonts"]]
-    except (KeyError, TypeError, RuntimeError, ConfigError) as error:
+    except DAMAGE as error:
         raise RunError(
-            f"{path}: damaged, or from another version ({error}). Train the matcher again."
+            f"{path}: damaged, or from another version ({reason(error)}). Train the matcher again."
         ) from error
     return model.to(device).eval(), fonts
 
@@ -301,8 +301,8 @@ def _train(
     say: Callable[[str], None],
 ) -> tuple[Matcher, list[dict[str, str]], LoopResult]:
     fonts, passed_over = training_fonts(folder, {set_in})
-    for reason in passed_over:
-        say(f"passed over: {reason}")
+    for why in passed_over:
+        say(f"passed over: {why}")
     say(f"training fonts: {', '.join(font.name for font in fonts)}")
     seen = [{"name": font.name, "digest": font.digest} for font in fonts]
     torch.manual_seed(options.seed)
@@ -331,5 +331,5 @@ def rendered_font(root: Path) -> str:
     try:
         about = json.loads((root / "render.json").read_text(encoding="utf-8"))
         return str(about["font"]["sha256"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except DAMAGE:
         return ""

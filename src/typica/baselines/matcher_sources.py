@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
-from ..errors import ConfigError, DataError, RunError
+from ..errors import DAMAGE, ConfigError, DataError, RunError, reason
 from ..lines.cache import LineCache
 from ..lines.exemplars import Exemplar, cut_exemplar, exemplar_files, framed, ink_of, scaled
 from ..lines.glyphs import GLYPHS_FILE, read_glyphs
@@ -141,8 +141,10 @@ def run_boxes(run: Path) -> Boxes:
         for row in _rows(file):
             try:
                 reading, truth = reading_from_dict(row), row["truth"]
-            except (KeyError, TypeError, ValueError, IndexError) as error:
-                raise RunError(f"{file}: damaged ({error}). Evaluate the run again.") from error
+            except DAMAGE as error:
+                raise RunError(
+                    f"{file}: damaged ({reason(error)}). Evaluate the run again."
+                ) from error
             if truth is None:
                 continue
             wanted = [symbol for symbol in truth if symbol.strip()]
@@ -162,8 +164,8 @@ def _rows(file: Path) -> Iterator[dict[str, Any]]:
     try:
         for text in file.read_text(encoding="utf-8").splitlines():
             yield json.loads(text)
-    except (OSError, ValueError) as error:
-        raise RunError(f"{file}: damaged ({error}). Evaluate the run again.") from error
+    except DAMAGE as error:
+        raise RunError(f"{file}: damaged ({reason(error)}). Evaluate the run again.") from error
 
 
 def folder_exemplars(folder: Path, height: int) -> list[Exemplar]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..errors import RunError
+from ..errors import DAMAGE, RunError, reason
 from ..files import write_json
 from ..lines.line import SPACE
 from ..typewriter.edits import edit_operations
@@ -146,9 +146,9 @@ def write_thresholds(run: Path, split: str, threshold: float = 0.0) -> list[str]
             readings.append(whole_reading(reading_from_dict(row)))
             if row["truth"]:
                 truths[row["line"]] = [symbol for symbol in row["truth"] if symbol != SPACE]
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+    except DAMAGE as error:
         raise RunError(
-            f"{folder}: has no whole readings ({error}). Judge the run again."
+            f"{folder}: has no whole readings ({reason(error)}). Judge the run again."
         ) from error
     if not truths:
         return []

@@ -30,7 +30,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..configs import from_plain, require
-from ..errors import ConfigError, DataError, RunError
+from ..errors import DAMAGE, DataError, RunError, reason
 from ..lines.batches import even_batches, width_batches
 from ..lines.cache import LineCache
 from ..lines.images import line_size
@@ -255,9 +255,9 @@ def load_recogniser(run: Path | str, device: torch.device | str = "cpu") -> Reco
             (paper[0], paper[1], paper[2]),
             (ink[0], ink[1], ink[2]),
         )
-    except (KeyError, IndexError, TypeError, ValueError, RuntimeError, ConfigError) as error:
+    except DAMAGE as error:
         raise RunError(
-            f"{path}: damaged, or from another version ({error}). Train again."
+            f"{path}: damaged, or from another version ({reason(error)}). Train again."
         ) from error
     return Recogniser(network.to(device).eval(), options, symbols, *colours)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
-from ..configs import from_plain, read_config_file, require, with_changes
+from ..configs import from_file, require, with_changes
 from ..images.prompts import PromptTemplate
 from .images import AS_PICTURES, PicturesArgument
 from .shared import as_json, say_problems
@@ -62,7 +62,7 @@ class StartOptions:
         from ..mining.presets import preset
 
         if self.config is not None:
-            start = from_plain(MiningConfig, read_config_file(self.config))
+            start = from_file(MiningConfig, self.config)
         elif self.preset == "auto":
             start = preset("small" if self.base == "small" else "default")
         else:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from ..configs import from_plain, read_config_file, require, with_changes
+from ..configs import from_file, require, with_changes
 from .shared import as_json
 
 __all__ = ["mine_cotypical", "mine_trends"]
@@ -44,7 +44,7 @@ def mine_cotypical(
     require(fits, f"--shard {shard}: write i/n, such as 0/4 to 3/4")
     start = CotypicalConfig()
     if config is not None:
-        start = from_plain(CotypicalConfig, read_config_file(config))
+        start = from_file(CotypicalConfig, config)
     chosen = with_changes(start, tuple(change for group in set for change in group))
     if print_config:
         print(as_json(chosen.as_dict()))

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from ..configs import from_plain, read_config_file, require, with_changes
+from ..configs import from_file, require, with_changes
 from .shared import as_json
 
 __all__ = ["mine_translate"]
@@ -59,7 +59,7 @@ def mine_translate(
     require(batch_size >= 1, f"--batch-size {batch_size}: at least 1")
     opened = open_run(run, data)
     if config is not None:
-        start = from_plain(TranslationConfig, read_config_file(config))
+        start = from_file(TranslationConfig, config)
     else:
         small = opened.about.base == "small"
         start = translation_preset(

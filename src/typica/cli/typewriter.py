@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from ..errors import ConfigError, DataError, RunError
+from ..errors import DAMAGE, ConfigError, DataError, RunError, reason
 from ..lines.collection import ReadingOptions
 from ..lines.text import TextOptions
 from .shared import READ_AS_IS, DataArgument, DataOptions, as_json, plain, read_collection
@@ -140,12 +140,13 @@ def _shapes(allographs: Path | None, start: Path | None) -> Path | None:
 def _configuration(
     preset_name: str, file: Path | None, changes: tuple[str, ...], start: Path | None = None
 ) -> TypewriterConfig:
-    from ..configs import read_config_file, with_changes
-    from ..typewriter.presets import config_from_dict, preset
+    from ..configs import from_file, with_changes
+    from ..typewriter.config import TypewriterConfig
+    from ..typewriter.presets import preset
 
     config = preset(preset_name)
     if file is not None:
-        config = config_from_dict(read_config_file(file))
+        config = from_file(TypewriterConfig, file)
     if start is not None:
         from ..typewriter.carrying import continued
         from ..typewriter.storage import load_typewriter
@@ -169,8 +170,10 @@ def run_reading(run: Path, data: DataOptions) -> ReadingOptions:
         text = TextOptions(
             kept["normalization"], kept["sep"], kept["space"], Path(table) if table else None
         )
-    except (KeyError, TypeError) as error:
-        raise RunError(f"{Run(run).config}: damaged (text: {error}). Train again.") from error
+    except DAMAGE as error:
+        raise RunError(
+            f"{Run(run).config}: damaged (text: {reason(error)}). Train again."
+        ) from error
     return replace(options, text=text)
 
 

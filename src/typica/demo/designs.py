@@ -24,7 +24,7 @@ from typing import Any
 from PIL import Image
 from tqdm import tqdm
 
-from ..errors import DataError, DependencyError, TypicaError
+from ..errors import DAMAGE, DataError, DependencyError, TypicaError
 from ..files import write_json
 from .icons import ICON_PACKAGES, IconPackage, IconSet, common_concepts, draw, fill, read_icons
 from .packages import cache_folder
@@ -170,7 +170,7 @@ def _credits(out: Path) -> dict[str, Any] | None:
     """What `credits.json` of an earlier demo collection says."""
     try:
         found = json.loads((out / _CREDITS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except DAMAGE:
         return None
     known = {"demo", "digest", "origin", "labels"}
     return found if isinstance(found, dict) and known <= set(found) else None

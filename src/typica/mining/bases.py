@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from ..errors import DataError, RunError
+from ..errors import DAMAGE, DataError, RunError, reason
 from ..files import write_json
 from ..runs import load_tensors, save_tensors
 from .codec import FoldCodec, VaeCodec
@@ -67,9 +67,9 @@ def codec_factor(base: str, config: MiningConfig) -> int:
     try:
         levels = json.loads(file.read_text(encoding="utf-8"))["block_out_channels"]
         return int(2 ** (len(levels) - 1))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except DAMAGE as error:
         raise DataError(
-            f"{base}: its vae/config.json cannot be read ({error!r}). Give a whole diffusers "
+            f"{base}: its vae/config.json cannot be read ({reason(error)}). Give a whole diffusers "
             "pipeline folder."
         ) from error
 
@@ -234,9 +234,9 @@ def load_denoiser(folder: Path, about: MiningAbout, device: torch.device | str =
     read = _read_small if (folder / "codec.json").exists() else _load_pipeline
     try:
         return _placed(read(folder, about), device)
-    except (DataError, KeyError, TypeError, ValueError, OSError, RuntimeError) as error:
+    except (*DAMAGE, DataError) as error:
         raise RunError(
-            f"{folder}: damaged, or not written by typica ({error}). Train the run again."
+            f"{folder}: damaged, or not written by typica ({reason(error)}). Train the run again."
         ) from error
 
 

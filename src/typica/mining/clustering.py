@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from ..errors import RunError
+from ..errors import DAMAGE, RunError, reason
 from ..files import finite, write_json
 from .artefacts import share
 from .config import ClusterConfig
@@ -190,8 +190,10 @@ def read_clusters(path: Path, table: ElementsTable) -> Clustering:
         )
     except FileNotFoundError as error:
         raise RunError(f"{path}: no clusters yet. Run `typica mine select` first.") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunError(f"{path}: damaged ({error!r}). Run `typica mine select` again.") from error
+    except DAMAGE as error:
+        raise RunError(
+            f"{path}: damaged ({reason(error)}). Run `typica mine select` again."
+        ) from error
     if version > FORMAT:
         raise RunError(
             f"{path}: written by a later typica (format {version}, this one reads {FORMAT}). "

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError
+from ..memory import Room
 from .denoiser import Denoiser
 from .draws import Draws
 from .typicality import loss_map, typicality_map
@@ -44,7 +44,8 @@ class Estimator:
     def __init__(
         self, denoiser: Denoiser, labels: Sequence[str], batch_size: int, bfloat16: bool = False
     ) -> None:
-        self.denoiser, self.batch_size, self.bfloat16 = denoiser, batch_size, bfloat16
+        self.denoiser, self.bfloat16 = denoiser, bfloat16
+        self.room = Room(batch_size, "one evaluation of the UNet")
         with torch.no_grad():  # not in inference mode: training may meet the same encodings
             self.conditions = denoiser.condition([None, *labels]).detach()
         self.rows = {label: row for row, label in enumerate(labels, start=1)}
@@ -86,7 +87,7 @@ class Estimator:
         # A job is one (draw, picture), draws first: the pictures of a draw share its noise.
         done, total = 0, len(draws) * count
         while done < total:
-            jobs = range(done, min(total, done + max(1, self.batch_size // rows.shape[1])))
+            jobs = range(done, min(total, done + max(1, self.room.size // rows.shape[1])))
             spans = [
                 (
                     draw,
@@ -119,27 +120,15 @@ class Estimator:
     def _predict(self, noisy: Tensor, times: Tensor, rows: Tensor) -> Tensor:
         """eps_theta of every job under all its conditions, `(jobs, 1 + K, C, h, w)`."""
         jobs, branches = rows.shape
-        parts, done, total = [], 0, jobs * branches
         flat = rows.flatten().to(noisy.device)
-        while done < total:
-            part = torch.arange(done, min(total, done + self.batch_size), device=noisy.device)
+
+        def predict(some: Sequence[int]) -> Tensor:
+            part = torch.arange(some[0], some[-1] + 1, device=noisy.device)
             which = part // branches
-            try:
-                parts.append(
-                    self.denoiser.predict_noise(
-                        noisy[which], times[which], self.conditions[flat[part]], self.bfloat16
-                    )
-                )
-            except torch.OutOfMemoryError as error:
-                if self.batch_size == 1:
-                    raise ConfigError(
-                        "the device's memory is too small for one evaluation of the UNet. Choose "
-                        "a smaller size, or --device cpu."
-                    ) from error
-                self.batch_size //= 2
-                if noisy.device.type == "cuda":
-                    torch.cuda.empty_cache()
-                continue
-            done += len(part)
-        self.evaluations += total
+            return self.denoiser.predict_noise(
+                noisy[which], times[which], self.conditions[flat[part]], self.bfloat16
+            )
+
+        parts = [made for _, made in self.room.parts(range(jobs * branches), predict)]
+        self.evaluations += jobs * branches
         return torch.cat(parts).view(jobs, branches, *noisy.shape[1:])

@@ -31,6 +31,7 @@ from ..images.loading import load_pixels
 from ..images.picture import PictureCollection
 from ..images.prompts import Told
 from ..images.sizes import working_size
+from ..memory import Room
 from ..runs import load_tensors
 from .config import FeatureConfig
 from .denoiser import Denoiser
@@ -236,6 +237,8 @@ def element_features(
     made_of = identity(denoiser, table, about, bfloat16)
     found: Tensor | None = None
     jobs = _jobs(table, collection, about)
+    options = about.config.features
+    room = Room(max(1, options.batch_size // options.ensemble), "one picture")
     total = sum(len(job) for job in jobs)
     with tqdm(total=total, desc="features", unit="picture", disable=not show_progress) as bar:
         for number, job in enumerate(jobs):
@@ -243,7 +246,9 @@ def element_features(
             rows = torch.tensor([row for _, numbers in job for row in numbers])
             part = read_rows(path, made_of, rows) if path else None
             if part is None:
-                part = torch.stack(list(_job(denoiser, job, table, collection, about, bfloat16)))
+                part = torch.stack(
+                    list(_job(denoiser, job, table, collection, about, bfloat16, room))
+                )
                 if path is not None:
                     write_rows(path, part, made_of, rows)
             if found is None:
@@ -290,17 +295,18 @@ def _job(
     collection: PictureCollection,
     about: MiningAbout,
     bfloat16: bool,
+    room: Room,
 ) -> Iterator[Tensor]:
     """Features of one piece, in the order of its rows."""
-    config = about.config.features
-    at_once = max(1, config.batch_size // config.ensemble)
-    for first in range(0, len(job), at_once):
-        part = job[first : first + at_once]
+
+    def features_of(part: Sequence[tuple[int, list[int]]]) -> Tensor:
         pictures = [collection.pictures[index] for index, _ in part]
         arrays = [load_pixels(p, about.config.size, about.factor) for p in pictures]
         latents = denoiser.codec.encode(to_tensor(arrays).to(denoiser.device))
         labels = [picture.told for picture in pictures]  # as they were trained on
-        maps = picture_features(denoiser, latents, labels, config, bfloat16)
+        return picture_features(denoiser, latents, labels, about.config.features, bfloat16)
+
+    for part, maps in room.parts(job, features_of):
         width, height = _working(collection, part[0][0], about)
         for features, (_, rows) in zip(maps, part, strict=True):
             for row in rows:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,10 +18,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from ..checkpoints import load_optimizer, optimizer_tensors, prefixed, tensors_below
-from ..configs import from_plain
-from ..errors import ConfigError, DataError, RunError
+from ..checkpoints import load_optimizer, optimizer_tensors, prefixed, restored, tensors_below
+from ..errors import DAMAGE, DataError, RunError, reason
 from ..images.prompts import Told
+from ..memory import Room
 from ..runs import load_tensors, save_tensors
 from .bases import load_base
 from .batches import Batch, BatchMaker
@@ -128,11 +128,11 @@ def read_progress(folder: MiningFolder, about: MiningAbout) -> Progress:
     try:
         with safe_open(folder.checkpoint, framework="pt") as file:
             values = json.loads((file.metadata() or {})["typica"])
-        key, progress = values["key"], from_plain(Progress, values["progress"])
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, ConfigError) as error:
+        key, progress = values["key"], restored(Progress, values["progress"])
+    except (*DAMAGE, SafetensorError) as error:
         raise RunError(
-            f"{folder.checkpoint}: damaged, or no checkpoint of a fine-tuning ({error}). Start a "
-            "new run in another folder."
+            f"{folder.checkpoint}: damaged, or no checkpoint of a fine-tuning "
+            f"({reason(error)}). Start a new run in another folder."
         ) from error
     wanted = json.loads(json.dumps(_key(about)))
     if key != wanted:
@@ -223,6 +223,7 @@ class FinetuneState:
             self.average = {name: w.detach().clone() for name, w in self.weights.items()}
         self.progress = Progress(total=self.config.steps)
         self.sum = torch.zeros((), device=device)
+        self.room = Room(self.config.batch_size // self.config.accumulate, "one picture")
 
     def one_step(self) -> None:
         """Forward, backward, update."""
@@ -231,12 +232,7 @@ class FinetuneState:
         for group in self.optimizer.param_groups:
             group["lr"] = now.rate * learning_rate(config, now.step, now.total)
         batch = self.batches.training(now.step)
-        self.optimizer.zero_grad(set_to_none=True)
-        size = config.batch_size // config.accumulate
-        for first in range(0, config.batch_size, size):
-            loss = self._losses(batch.part(first, first + size)).sum() / config.batch_size
-            loss.backward()
-            self.sum += loss.detach()
+        self.sum += self.room.fit(lambda size: self._gradients(batch, size))
         if config.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.weights.values(), config.clip)
         self.optimizer.step()
@@ -247,6 +243,16 @@ class FinetuneState:
             with torch.no_grad():
                 for name, weight in self.weights.items():
                     self.average[name].lerp_(weight, 1 - decay)
+
+    def _gradients(self, batch: Batch, size: int) -> Tensor:
+        """Gradients of the mean loss of a batch, taken some pictures at a time; the loss."""
+        self.optimizer.zero_grad(set_to_none=True)
+        total = torch.zeros((), device=self.device)
+        for first in range(0, self.config.batch_size, size):
+            loss = self._losses(batch.part(first, first + size)).sum() / self.config.batch_size
+            loss.backward()
+            total += loss.detach()
+        return total
 
     def _losses(self, batch: Batch, without_label: bool = False) -> Tensor:
         """Eq. 4.5 for every picture of a batch, `(B,)`."""
@@ -308,11 +314,13 @@ class FinetuneState:
             return {}
         self.denoiser.unet.eval()
         losses, gains = [], []
-        size = max(1, self.config.batch_size // self.config.accumulate)
+
+        def both(part: Sequence[int]) -> tuple[Batch, Tensor, Tensor]:
+            batch = self.batches.held_out(self.val, part[0], part[-1] + 1)
+            return batch, self._losses(batch), self._losses(batch, without_label=True)
+
         with self.kept_weights():
-            for first in range(0, len(self.val), size):
-                batch = self.batches.held_out(self.val, first, min(len(self.val), first + size))
-                told, untold = self._losses(batch), self._losses(batch, without_label=True)
+            for _, (batch, told, untold) in self.room.parts(range(len(self.val)), both):
                 schedule = self.denoiser.schedule
                 share = noise_share(schedule, batch.times(schedule)).to(self.device)
                 losses.append(told)
@@ -345,9 +353,9 @@ class FinetuneState:
             self.average = {name: average[name].to(self.device) for name in self.average}
             load_optimizer(self.optimizer, tensors)
             self.sum = tensors["sum"].to(self.device)
-        except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+        except DAMAGE as error:
             raise RunError(
-                f"{self.folder.checkpoint}: damaged, or from another version ({error}). Start a "
-                "new run in another folder."
+                f"{self.folder.checkpoint}: damaged, or from another version ({reason(error)}). "
+                "Start a new run in another folder."
             ) from error
         self.progress = progress

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 from tqdm import tqdm
 
+from ..checkpoints import MOST_ROLLBACKS, diverged
 from ..errors import ConfigError, RunError
 from ..files import atomic_path
 from ..hardware import choose_device, tune_process
@@ -285,11 +286,12 @@ class _Loop:
         state = self.state
         rollbacks, rate = state.progress.rollbacks + 1, state.progress.rate / 2
         total, fitted = state.progress.total, state.progress.fitted
-        if rollbacks > 5:
-            raise RunError(
-                f"{state.folder.folder}: the loss became NaN or infinite six times, at ever lower "
-                "learning rates. Look for damaged pictures with `typica images check`, or lower "
-                "--set finetune.learning_rate."
+        if rollbacks > MOST_ROLLBACKS:
+            raise diverged(
+                state.folder.folder,
+                state.progress.step,
+                "Look for damaged pictures with `typica images check`, or lower "
+                "--set finetune.learning_rate.",
             )
         state.load()
         now = state.progress

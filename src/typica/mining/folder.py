@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from ..configs import from_plain
-from ..errors import RunError
+from ..errors import DAMAGE, RunError, reason
 from ..images.prompts import PromptTemplate
 from ..runs import Run
 from .config import MiningConfig
@@ -90,8 +90,8 @@ class MiningAbout:
                 dict(values["data"]),
                 dict(values["record"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
-            raise RunError(f"{where}: damaged ({error!r}). Start a new run.") from error
+        except DAMAGE as error:
+            raise RunError(f"{where}: damaged ({reason(error)}). Start a new run.") from error
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ codec costs nothing, it is the picture at its working size, in bytes.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from ..errors import DataError, RunError
+from ..errors import DAMAGE, DataError, RunError
 from ..files import write_json
 from ..images.loading import load_pixels
 from ..images.picture import Picture
@@ -83,10 +84,12 @@ class LatentCache:
             # a file that was cut short would be filled up with zeros, unnoticed
             whole = self.file.exists() and (self.file.stat().st_size == length * self.kind.itemsize)
             fresh = self._done == 0 or not whole
+            if fresh:
+                _take_room(self.file, length * self.kind.itemsize)
             self._values: NDArray[Any] = np.memmap(
                 self.file,
                 dtype=self.kind,
-                mode="w+" if fresh else "r+",
+                mode="r+",
                 shape=(length,),
             )
         except (OSError, ValueError) as error:
@@ -103,7 +106,7 @@ class LatentCache:
             if note["key"] == self._key:
                 self._done = int(note["done"])
                 self.skipped = {int(i): str(why) for i, why in note["skipped"].items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except DAMAGE:
             self._done = 0
 
     def _write_note(self, done: int) -> None:
@@ -210,3 +213,16 @@ class LatentCache:
         self._note.unlink(missing_ok=True)
         if self.file.parent.exists() and not any(self.file.parent.iterdir()):
             self.file.parent.rmdir()
+
+
+def _take_room(path: Path, size: int) -> None:
+    """An empty file of this size whose place on the disk is taken.
+
+    Without it the first write for which there is no room would kill the process: a file that is
+    mapped into memory knows no other way to say so.
+    """
+    with open(path, "wb") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+        else:
+            file.truncate(size)

@@ -30,7 +30,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from ..errors import RunError
+from ..errors import DAMAGE, RunError, reason
 from ..files import half_written
 from ..runs import load_tensors, save_tensors
 
@@ -49,6 +49,8 @@ __all__ = [
 ]
 
 FORMAT = 1
+_MOST_PIECES = 10_000_000
+"""Of a job: more are no number of pieces, and their list would fill the memory."""
 _NAME = re.compile(r"piece-(\d{5,})\.safetensors")
 
 
@@ -219,8 +221,8 @@ def read_piece(folder: Path, piece: int) -> Iterator[PictureMaps]:
                 arrays["null"],
                 int(found["channels"]),
             )
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{path}: damaged ({error!r}). {_AGAIN}") from error
+    except DAMAGE as error:
+        raise RunError(f"{path}: damaged ({reason(error)}). {_AGAIN}") from error
 
 
 _AGAIN = "Delete it and run `typica mine score` again: only what is missing is computed."
@@ -238,8 +240,10 @@ def _about(path: Path) -> dict[str, Any]:
         if not isinstance(about["settings"], dict) or not isinstance(about["skipped"], list):
             raise ValueError("its description is not that of a piece")
         version = int(about["format"])
-    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
-        raise RunError(f"{path}: damaged, or not written by typica ({error}). {_AGAIN}") from error
+    except (*DAMAGE, SafetensorError) as error:
+        raise RunError(
+            f"{path}: damaged, or not written by typica ({reason(error)}). {_AGAIN}"
+        ) from error
     if version > FORMAT:
         raise RunError(f"{path}: written by a later typica (format {version}). Update typica.")
     return dict(about)
@@ -304,9 +308,14 @@ def missing_pieces(folder: Path) -> tuple[int, ...]:
     Raises:
         RunError: If there are none at all.
     """
-    settings = maps_settings(folder)
-    wanted = -(-int(settings["pictures"]) // int(settings["piece"]))
-    return tuple(sorted(set(range(wanted)) - set(_pieces(folder))))
+    settings, there = maps_settings(folder), _pieces(folder)
+    try:
+        wanted = -(-int(settings["pictures"]) // int(settings["piece"]))
+        if not 0 < wanted <= _MOST_PIECES:
+            raise ValueError(f"{wanted} pieces")
+    except DAMAGE as error:
+        raise RunError(f"{folder}: its settings are damaged ({reason(error)}). {_AGAIN}") from error
+    return tuple(sorted(set(range(wanted)) - set(there)))
 
 
 def skipped_pictures(folder: Path) -> tuple[Skipped, ...]:

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import torch
 
-from ..errors import DataError, DependencyError
+from ..errors import DAMAGE, DataError, DependencyError, reason
 
 __all__ = ["check_pipeline", "fetch", "fetch_file", "load_part"]
 
@@ -130,8 +130,8 @@ def check_pipeline(folder: Path) -> dict[str, str]:
             if isinstance(value, list) and len(value) == 2 and value[1] is not None
         }
         kind = str(values["_class_name"])
-    except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise DataError(f"{index}: cannot be read ({error!r}). {_WHOLE}") from error
+    except DAMAGE as error:
+        raise DataError(f"{index}: cannot be read ({reason(error)}). {_WHOLE}") from error
     for part, (_, classes) in _PARTS.items():
         if part not in named:
             raise DataError(f"{folder}: a {kind} without {part}. {_SUPPORTED}")
@@ -162,8 +162,8 @@ def _check_files(folder: Path, part: str) -> None:
     for index in sorted((folder / part).glob("*.safetensors.index*.json")):
         try:
             names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(f"{index}: cannot be read ({error!r}). {_WHOLE}") from error
+        except DAMAGE as error:
+            raise DataError(f"{index}: cannot be read ({reason(error)}). {_WHOLE}") from error
         for name in names:
             if not isinstance(name, str) or not re.fullmatch(r"[\w.-]+\.safetensors", name):
                 raise DataError(
@@ -230,8 +230,7 @@ def _loaded(folder: Path, name: str, kind: Any, options: dict[str, Any]) -> Any:
     try:
         return kind.from_pretrained(folder, **options)
     except Exception as error:  # OSError, SafetensorError, ValueError, ... by what is wrong
-        message = str(error).strip().split("\n")[0]
         raise DataError(
-            f"{folder}: its {name} cannot be loaded ({message}). It must hold safetensors "
+            f"{folder}: its {name} cannot be loaded ({reason(error)}). It must hold safetensors "
             "(pickles are never read); take it from where it came from again, or convert it."
         ) from error

@@ -195,7 +195,7 @@ def score(
         scored,
         estimator.evaluations,
         time.monotonic() - began,
-        estimator.batch_size,
+        estimator.room.size,
         tuple(sorted(skipped, key=lambda one: one.index)),
     )
 
@@ -251,7 +251,7 @@ def _score_piece(
     found: dict[int, PictureMaps] = {}
     for (branches, *_), same in alike.items():
         # As many as fill a batch with one draw: more would only need more memory.
-        count = max(1, estimator.batch_size // branches)
+        count = max(1, estimator.room.size // branches)
         for start in range(0, len(same), count):
             now = [collection.pictures[index] for index in same[start : start + count]]
             labels = [_told_alone(one, about) for one in now]

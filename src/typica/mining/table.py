@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DependencyError, RunError
+from ..errors import DAMAGE, DependencyError, RunError, reason
 from ..files import atomic_path
 from ..values import Box
 
@@ -184,9 +184,9 @@ def read_table(path: Path) -> ElementsTable:
         found = arrow.parquet.read_table(path)
         about = json.loads((found.schema.metadata or {})[b"typica"])
         version = int(about.pop("format"))
-    except (arrow.ArrowException, OSError, KeyError, ValueError, TypeError, AttributeError) as why:
+    except (*DAMAGE, arrow.ArrowException) as why:
         raise RunError(
-            f"{path}: damaged, or no elements table of typica ({_short(why)}). "
+            f"{path}: damaged, or no elements table of typica ({reason(why)}). "
             "Run `typica mine select` again."
         ) from why
     if version > FORMAT:
@@ -199,11 +199,8 @@ def read_table(path: Path) -> ElementsTable:
         missing = sorted(set(COLUMNS) - set(found.column_names))
         what = f"no column {missing[0]!r}" if missing else "columns of other types"
         raise RunError(f"{path}: {what}. Run `typica mine select` again.")
-    return ElementsTable.from_columns(
-        {name: found.column(name).to_numpy() for name in COLUMNS}, about
-    )
-
-
-def _short(error: BaseException) -> str:
-    """The first line of an error's text."""
-    return (str(error) or type(error).__name__).splitlines()[0]
+    try:
+        columns = {name: found.column(name).to_numpy() for name in COLUMNS}
+    except (*DAMAGE, arrow.ArrowException) as why:  # text that is not UTF-8
+        raise RunError(f"{path}: damaged ({reason(why)}). Run `typica mine select` again.") from why
+    return ElementsTable.from_columns(columns, about)

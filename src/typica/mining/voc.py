@@ -7,9 +7,10 @@ is off is one pixel.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
-from ..errors import DataError
+from ..errors import DataError, reason
 from ..values import Box
 from .boxes import BoxRow, read_box_rows
 
@@ -57,13 +58,13 @@ def read_voc_rows(folder: Path) -> list[BoxRow]:
                 edges = [float(one.findtext(f"bndbox/{edge}", "")) for edge in _EDGES]
                 box = Box(edges[0] - 1, edges[1] - 1, edges[2], edges[3])
                 label = (one.findtext("name") or "").strip()
-                if not label or box.area == 0:
+                if not label or not 0 < box.area < math.inf:
                     raise ValueError("an object without a name or an area")
                 where = f"{file}, object {number}"
                 found.append(BoxRow(name.replace("\\", "/"), label, box, where))
         except (lxml.etree.XMLSyntaxError, ValueError, OSError) as error:
             raise DataError(
-                f"{file}: not a VOC annotation ({error}). Correct or remove it."
+                f"{file}: not a VOC annotation ({reason(error)}). Correct or remove it."
             ) from error
     return found
 

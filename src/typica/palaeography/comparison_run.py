@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import RunError
+from ..errors import DAMAGE, RunError, reason
 from .comparison import compare
 from .comparison_files import write_comparison
 from .comparison_options import ComparisonOptions
@@ -72,6 +72,6 @@ def kept_effective_pixels(
         found = np.array([np.nan if v is None else float(v) for v in values], np.float64)
         if found.shape != (letters,):
             raise ValueError(f"{len(found)} effective pixels for {letters} letters")
-    except (TypeError, ValueError) as error:
-        raise RunError(f"{path}: damaged ({error}). Make the prototypes again.") from error
+    except DAMAGE as error:
+        raise RunError(f"{path}: damaged ({reason(error)}). Make the prototypes again.") from error
     return found

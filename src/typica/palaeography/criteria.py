@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError
+from ..errors import DataError, reason
 
 __all__ = ["Criterion", "criteria_of_letter", "criteria_without_letter", "read_criteria"]
 
@@ -105,8 +105,8 @@ def _csv_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 def _json_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     try:
         rows = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as JSON in UTF-8 ({error}).") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{path}: cannot be read as JSON in UTF-8 ({reason(error)}).") from error
     if not isinstance(rows, list):
         raise DataError(f"{path}: expected a list of objects, each with {', '.join(_COLUMNS)}")
     for number, row in enumerate(rows, start=1):

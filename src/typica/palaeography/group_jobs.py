@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from ..errors import RunError
+from ..errors import DAMAGE, RunError
 from ..hardware import describe, tune_process
 from ..interrupts import interruptible
 from ..lines.cache import LineCache
@@ -105,7 +105,7 @@ def _seconds(path: Path) -> float | None:
     """How long a finished group took; None if it is not there or damaged."""
     try:
         return float(load_tensors(path)[1]["seconds"])
-    except (RunError, KeyError, TypeError, ValueError):
+    except (*DAMAGE, RunError):
         return None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ConfigError, DataError, RunError
+from ..errors import DAMAGE, ConfigError, DataError, RunError, reason
 from ..files import write_json
 from ..lines.line import Line, LineCollection
 
@@ -177,5 +177,5 @@ def load_groups(path: Path, lines: Sequence[str]) -> list[Group]:
             )
             for row in rows
         ]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path}: missing or damaged ({error}). Adapt again.") from error
+    except DAMAGE as error:
+        raise RunError(f"{path}: missing or damaged ({reason(error)}). Adapt again.") from error

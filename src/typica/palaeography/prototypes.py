@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..errors import RunError
+from ..errors import DAMAGE, RunError, reason
 from ..runs import load_tensors, save_tensors
 
 __all__ = ["Prototypes", "load_prototypes", "save_prototypes"]
@@ -142,8 +142,9 @@ def load_prototypes(path: Path) -> tuple[Prototypes, dict[str, Any]]:
             len(found.letters) == letters,
             len(found.groups) == len(found.families) == groups,
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{path}: damaged ({error}). Make the prototypes again.") from error
+        about = dict(values["about"])
+    except DAMAGE as error:
+        raise RunError(f"{path}: damaged ({reason(error)}). Make the prototypes again.") from error
     if not all(shapes):
         raise RunError(f"{path}: its parts do not fit each other. Make the prototypes again.")
-    return found, dict(values["about"])
+    return found, about

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..errors import RunError
+from ..errors import DAMAGE, RunError, reason
 from ..runs import load_tensors, save_tensors
 from .occurrences import Occurrences
 from .scenes import Scene
@@ -66,8 +66,10 @@ def load_scenes(path: Path) -> tuple[list[Scene], str]:
             for i in range(len(glyphs))
         ]
         return scenes, str(about["mark"])
-    except (KeyError, ValueError, TypeError) as error:
-        raise RunError(f"{path}: damaged ({error}). Remove it; it is made again.") from error
+    except DAMAGE as error:
+        raise RunError(
+            f"{path}: damaged ({reason(error)}). Remove it; it is made again."
+        ) from error
 
 
 def save_occurrences(path: Path, occurrences: Occurrences, lines: Sequence[str]) -> None:
@@ -92,6 +94,8 @@ def load_occurrences(path: Path) -> tuple[Occurrences, list[str]]:
         sizes = {len(getattr(found, name)) for name in Occurrences.__dataclass_fields__}
         if len(sizes) != 1 or (len(found) and found.lines.max() >= len(lines)):
             raise ValueError("its parts do not fit each other")
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{path}: damaged ({error}). Remove it; it is made again.") from error
+    except DAMAGE as error:
+        raise RunError(
+            f"{path}: damaged ({reason(error)}). Remove it; it is made again."
+        ) from error
     return found, lines

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from .. import __version__
 from ..configs import from_plain
-from ..errors import ConfigError, RunError
+from ..errors import DAMAGE, ConfigError, RunError, reason
 from ..files import write_bytes, write_text
 from ..lines.line import Box
 from ..reports.drawing import svg
@@ -187,9 +187,10 @@ def _read_comparison(
             raise ValueError("this is no comparison")
         criteria = tuple(Criterion(**row) for row in kept["criteria"])
         return from_plain(ComparisonOptions, kept["options"]), criteria, kept
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except DAMAGE as error:
         raise RunError(
-            f"{path}: missing or damaged ({error}). Make it with `typica palaeography compare`."
+            f"{path}: missing or damaged ({reason(error)}). Make it with `typica palaeography "
+            "compare`."
         ) from error
 
 
@@ -328,9 +329,10 @@ def _allograph_cards(
             ids = (tuple(row["lines"]), tuple(row["lines_of_the_rarer"]))
             values = (int(row["count"]), float(row["separation"]), float(row["share"]))
             cards.append(AllographCard(sprites.index(sprite), group, *values, means, ids))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except DAMAGE as error:
         raise RunError(
-            f"{path}: missing or damaged ({error}). Make it with `typica palaeography allographs`."
+            f"{path}: missing or damaged ({reason(error)}). Make it with `typica palaeography "
+            "allographs`."
         ) from error
     return True, tuple(cards)
 
@@ -349,7 +351,7 @@ def _warnings(
     path = folder / "problems.json"
     try:
         without = json.loads(path.read_text(encoding="utf-8"))["lines_without_field"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except DAMAGE:
         without = []
     if without:
         yield f"{len(without)} lines lack the field that groups are made by; they were left out."

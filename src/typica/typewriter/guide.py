@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import DataError, RunError
+from ..errors import DAMAGE, DataError, RunError, reason
 from ..files import write_json
 from ..lines.cache import LineCache
 from ..templates.darkness import darkness
@@ -135,5 +135,7 @@ def read_guide(folder: Path) -> Guide | None:
             int(values["count"]),
             {str(k): tuple(int(i) for i in v) for k, v in values["lines"].items()},
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RunError(f"{path}: damaged ({error}). Train a new run in another folder.") from error
+    except DAMAGE as error:
+        raise RunError(
+            f"{path}: damaged ({reason(error)}). Train a new run in another folder."
+        ) from error

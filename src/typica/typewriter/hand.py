@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, RunError
+from ..errors import DAMAGE, DataError, RunError, reason
 from ..hardware import choose_device, tune_process
 from ..lines.cache import LineCache
 from ..lines.line import Box, LineCollection
@@ -238,9 +238,9 @@ def _kept(
             naming = json.loads(summary.read_text(encoding="utf-8")).get("naming")
         except FileNotFoundError:
             continue  # an evaluation that was not finished
-        except (OSError, ValueError, AttributeError) as error:
+        except DAMAGE as error:
             raise RunError(
-                f"{summary}: damaged ({error}). Run `typica typewriter eval` again."
+                f"{summary}: damaged ({reason(error)}). Run `typica typewriter eval` again."
             ) from error
         if naming != names:
             notes.append(
@@ -268,7 +268,7 @@ def _text_options(about: TypewriterAbout, notes: list[str]) -> TextOptions:
         return TextOptions(
             kept["normalization"], kept["sep"], kept["space"], Path(table) if table else None
         )
-    except (KeyError, TypeError) as error:
+    except DAMAGE as error:
         raise RunError(
-            f"the text options of the run are damaged ({error}). Train again."
+            f"the text options of the run are damaged ({reason(error)}). Train again."
         ) from error

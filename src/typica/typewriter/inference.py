@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +14,12 @@ from ..hardware import fast_bfloat16
 from ..lines.cache import LineCache
 from ..lines.images import line_size
 from ..lines.line import Line
+from ..memory import Room
 from .decoding import apply_spaces, fit_space_gap, readings
 from .ink import ink_boxes
 from .loading import LineLoader
 from .losses import reconstruction_loss
-from .model import Typewriter
+from .model import Decomposition, LineBatch, Typewriter
 from .named_reading import named_reading
 from .pictures import label_colours
 from .reading import LineReading
@@ -85,10 +86,16 @@ def decompose(
     naming = about.naming
     gap = about.space_gap if naming is None else naming.space_gap
     bar = tqdm(total=len(cache), unit="line", disable=not progress, desc="reading")
-    for chosen in loader.in_order(batch_size):
-        batch = loader.batch(chosen).to(device)
+    room = Room(batch_size, "one line")
+
+    def take(chosen: Sequence[int]) -> tuple[LineBatch, Decomposition, list[float]]:
+        batch = loader.batch(list(chosen)).to(device)
         taken = model(batch, autocast=autocast)
-        errors = reconstruction_loss(taken.picture, batch.images, batch.widths).tolist()
+        errors = reconstruction_loss(taken.picture, batch.images, batch.widths)
+        return batch, taken, errors.tolist()
+
+    order = [i for some in loader.in_order(batch_size) for i in some]
+    for chosen, (batch, taken, errors) in room.parts(order, take):
         lines = [loader.lines[i] for i in chosen]
         read = readings(
             model,

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import RunError
+from ..errors import DAMAGE, RunError, reason
 from ..files import write_json, write_text
 from ..lines.line import SPLITS, Box, LineCollection
 from ..runs import Run
@@ -103,8 +103,10 @@ def read_readings(
             values = json.loads(row)
             found[values["line"]] = reading_from_dict(values)
             truths[values["line"]] = values["truth"]
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise RunError(f"{path}: damaged ({error}). Run `typica typewriter eval` again.") from error
+    except DAMAGE as error:
+        raise RunError(
+            f"{path}: damaged ({reason(error)}). Run `typica typewriter eval` again."
+        ) from error
     return truths, found
 
 
@@ -147,8 +149,10 @@ def read_summary(folder: Path) -> dict[str, Any]:
         for name in ("split", "lines", "pictures", "samples", "worst"):
             if name not in values:
                 raise ValueError(f"no {name!r}")
-    except (OSError, ValueError, TypeError) as error:
-        raise RunError(f"{path}: damaged ({error}). Run `typica typewriter eval` again.") from error
+    except DAMAGE as error:
+        raise RunError(
+            f"{path}: damaged ({reason(error)}). Run `typica typewriter eval` again."
+        ) from error
     return values
 
 

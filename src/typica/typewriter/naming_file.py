@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from ..configs import from_plain
-from ..errors import ConfigError, RunError
+from ..errors import DAMAGE, RunError, reason
 from ..files import write_json
 from .decipherment import DeciphermentOptions
 from .naming import Naming, NamingOptions
@@ -215,8 +215,8 @@ def read_naming(folder: Path, tensors: Mapping[str, Tensor], count: int) -> Kept
         kept = KeptNaming.from_dict(values)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
-        raise RunError(f"{path}: damaged ({error}). {remedy}") from error
+    except DAMAGE as error:
+        raise RunError(f"{path}: damaged ({reason(error)}). {remedy}") from error
     if len(kept.naming.names) != count or kept.weights != weights_digest(tensors):
         raise RunError(
             f"{path}: these names are for other sprites: the typewriter was trained since. {remedy}"
@@ -232,7 +232,7 @@ def discard_stale_naming(folder: Path, tensors: Mapping[str, Tensor]) -> None:
         stale = values["weights"] != weights_digest(tensors)
     except FileNotFoundError:
         return
-    except (OSError, ValueError, KeyError, TypeError):
+    except DAMAGE:
         stale = True
     if stale:
         path.unlink(missing_ok=True)

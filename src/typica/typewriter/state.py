@@ -16,8 +16,8 @@ from accelerate import Accelerator
 from rapidfuzz.distance import Levenshtein
 from torch import Tensor
 
-from ..checkpoints import load_optimizer, optimizer_tensors, prefixed, tensors_below
-from ..errors import DataError, RunError
+from ..checkpoints import load_optimizer, optimizer_tensors, prefixed, restored, tensors_below
+from ..errors import DAMAGE, DataError, RunError, reason
 from ..hardware import fast_bfloat16
 from ..lines.cache import LineCache
 from ..runs import Run, load_tensors, save_tensors
@@ -271,10 +271,10 @@ class TrainingState:
         tensors, about = load_tensors(self.run.checkpoint)
         try:
             self._restore(tensors, about)
-        except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+        except DAMAGE as error:
             raise RunError(
-                f"{self.run.checkpoint}: damaged or from another version ({error}). Train a new "
-                "run in another folder."
+                f"{self.run.checkpoint}: damaged or from another version ({reason(error)}). "
+                "Train a new run in another folder."
             ) from error
 
     def _restore(self, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
@@ -282,5 +282,5 @@ class TrainingState:
         self.accelerator.unwrap_model(self.model).load_state_dict(weights)
         self.best = tensors_below("best", tensors)
         load_optimizer(self.optimizer, tensors)
-        self.progress = Progress(**about["progress"])
+        self.progress = restored(Progress, about["progress"])
         self.sums = {k: v.to(self.device) for k, v in tensors_below("sums", tensors).items()}

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError, RunError
+from ..errors import DAMAGE, RunError, reason
 from ..runs import Run, load_tensors, save_tensors
 from .config import TypewriterConfig
 from .loading import Colour
@@ -88,8 +88,10 @@ class TypewriterAbout:
                 values["space_gap"],
                 dict(values["training"]),
             )
-        except (KeyError, TypeError, ValueError, IndexError, ConfigError) as error:
-            raise RunError(f"the description of the typewriter is damaged ({error})") from error
+        except DAMAGE as error:
+            raise RunError(
+                f"the description of the typewriter is damaged ({reason(error)})"
+            ) from error
 
 
 def build(about: TypewriterAbout) -> Typewriter:
@@ -126,9 +128,9 @@ def load_typewriter(
         model.load_state_dict(tensors)
     except RunError as error:
         raise RunError(f"{path}: {error}") from error
-    except (RuntimeError, ValueError) as error:
+    except DAMAGE as error:
         raise RunError(
-            f"{path}: the weights do not fit their own description ({error}). The file is "
+            f"{path}: the weights do not fit their own description ({reason(error)}). The file is "
             "damaged or from another version; train again."
         ) from error
     if named and folder is not None and not about.symbols:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .. import __version__
-from ..errors import RunError
+from ..errors import DAMAGE, RunError, reason
 from ..lines.line import SPACE, Box, Problem
 from ..reports.typewriter import write_typewriter_report
 from ..reports.typewriter_values import (
@@ -253,7 +253,7 @@ def _problems(path: Path) -> Iterator[Problem]:
     try:
         for row in json.loads(path.read_text(encoding="utf-8")):
             yield Problem(Path(row["file"]), row["message"], row["remedy"], row["line"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except DAMAGE as error:
         raise RunError(
-            f"{path}: damaged ({error}). Remove it: the report then lists no problems."
+            f"{path}: damaged ({reason(error)}). Remove it: the report then lists no problems."
         ) from error

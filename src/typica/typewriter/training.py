@@ -16,12 +16,14 @@ from typing import Any
 from tqdm import tqdm
 
 from .. import __version__
-from ..errors import ConfigError, DataError, RunError
+from ..checkpoints import MOST_ROLLBACKS, diverged
+from ..errors import DAMAGE, ConfigError, DataError, RunError
 from ..files import write_json
 from ..hardware import choose_device, describe, tune_process
 from ..interrupts import interruptible
 from ..lines.cache import LineCache
 from ..lines.line import LineCollection
+from ..memory import enough_memory
 from ..runs import Run, load_tensors
 from .carrying import carry_over
 from .config import TypewriterConfig
@@ -39,6 +41,10 @@ _LOG_EVERY = 10
 """Steps between two rows of the log."""
 _SAVE_EVERY = 60
 """Most seconds between two checkpoints."""
+_LESS_MEMORY = (
+    "What was learned until the last checkpoint is kept. Lower --set training.batch_size in a new "
+    "run (--out), or take another --device and --resume."
+)
 
 
 @dataclass(frozen=True)
@@ -216,7 +222,7 @@ def _begun(run: Run) -> TypewriterAbout:
     """The typewriter that a checkpoint belongs to."""
     try:
         return TypewriterAbout.from_dict(load_tensors(run.checkpoint)[1]["typewriter"])
-    except (KeyError, TypeError) as error:
+    except DAMAGE as error:
         raise RunError(
             f"{run.checkpoint}: damaged or no checkpoint. Train a new run in another folder."
         ) from error
@@ -257,7 +263,8 @@ def _loop(
     with interruptible() as signals:
         batches = training.batches(now.step)
         while now.step < now.total and not signals:
-            training.one_step(next(batches))
+            with enough_memory(f"step {now.step + 1} of the training", _LESS_MEMORY):
+                training.one_step(next(batches))
             bar.update(1)
             now.seconds = time.perf_counter() - started
             log_now = now.step - now.logged >= _LOG_EVERY or now.step == now.total
@@ -319,11 +326,12 @@ def _due(now: Progress, config: TypewriterConfig) -> bool:
 def _roll_back(training: TrainingState) -> Progress:
     """After a loss that is not a number: the last checkpoint, at half the learning rate."""
     rollbacks, rate = training.progress.rollbacks + 1, training.progress.rate / 2
-    if rollbacks > 5:
-        raise RunError(
-            f"{training.run.folder}: the loss became NaN or infinite six times, at ever lower "
-            "learning rates. Look for damaged lines with `typica lines check`, or lower "
-            "--set training.learning_rate."
+    if rollbacks > MOST_ROLLBACKS:
+        raise diverged(
+            training.run.folder,
+            training.progress.step,
+            "Look for damaged lines with `typica lines check`, or lower "
+            "--set training.learning_rate.",
         )
     training.load()
     training.progress.rollbacks, training.progress.rate = rollbacks, rate

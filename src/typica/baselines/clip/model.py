@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...errors import DataError, DependencyError
+from ...errors import DAMAGE, DataError, DependencyError, reason
 
 __all__ = ["ClipScorer", "load_clip", "patch_scores"]
 
@@ -147,9 +147,9 @@ def load_clip(folder: Path, device: torch.device | str = "cpu") -> ClipScorer:
             folder, local_files_only=True, trust_remote_code=False
         )
         mean, std = _channels(folder)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+    except DAMAGE as error:
         raise DataError(
-            f"--model {folder}: cannot be read ({str(error).splitlines()[0] or error!r}). Give a "
+            f"--model {folder}: cannot be read ({reason(error)}). Give a "
             "whole CLIP folder: model, tokenizer, processor."
         ) from error
     return ClipScorer(model.float().eval().to(device), tokenizer, mean, std)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ...configs import from_plain
-from ...errors import RunError
+from ...errors import DAMAGE, RunError, reason
 from ...files import write_json
 from ...runs import Run
 from .options import DoerschOptions
@@ -181,8 +181,8 @@ class DoerschFolder(Run):
                 dict(values["data"]),
                 dict(values["record"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
-            raise RunError(f"{self.config}: damaged ({error!r}). Start a new run.") from error
+        except DAMAGE as error:
+            raise RunError(f"{self.config}: damaged ({reason(error)}). Start a new run.") from error
 
     def write_clusters(self, number: int, found: LabelClusters) -> Path:
         """Write the result of a label."""
@@ -204,8 +204,10 @@ class DoerschFolder(Run):
             version = int(values.pop("format"))
             clusters = tuple(map(_cluster, values.pop("clusters")))
             found = LabelClusters(**values, clusters=clusters)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise RunError(f"{path}: damaged ({error!r}). Delete it and run again.") from error
+        except DAMAGE as error:
+            raise RunError(
+                f"{path}: damaged ({reason(error)}). Delete it and run again."
+            ) from error
         if version > FORMAT:
             raise RunError(f"{path}: written by a later typica. Update typica.")
         return found

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ...errors import DataError, DependencyError
+from ...errors import DataError, DependencyError, reason
 from ...sources import Fault
 from ...values import SPLIT_NAMES
 from ..options import PictureOptions
@@ -302,8 +302,9 @@ def _open_parquet(file: Path) -> Table:
     try:
         opened = pyarrow.parquet.ParquetFile(file)
     except (pyarrow.ArrowException, ValueError) as error:
-        what = str(error).splitlines()[0].rstrip(".")
-        raise DataError(f"{file}: not a Parquet table ({what}). Write it again.") from error
+        raise DataError(
+            f"{file}: not a Parquet table ({reason(error)}). Write it again."
+        ) from error
 
     def rows(wanted: Sequence[str]) -> Iterator[Row]:
         number = 0
@@ -313,8 +314,7 @@ def _open_parquet(file: Path) -> Table:
                     number += 1
                     yield number, row
         except (pyarrow.ArrowException, OSError, ValueError) as error:
-            what = str(error).splitlines()[0].rstrip(".")
-            raise DataError(f"{file}: damaged ({what}). Write it again.") from error
+            raise DataError(f"{file}: damaged ({reason(error)}). Write it again.") from error
 
     return Table(tuple(opened.schema_arrow.names), rows)
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ...configs import require
-from ...errors import DataError, RunError
+from ...errors import DAMAGE, DataError, RunError, reason
 from ...files import write_json, write_text
 from ...images.decoding import read_header
 from ...images.picture import Picture, PictureCollection
@@ -113,9 +113,9 @@ class SampleFolder:
             raise RunError(
                 f"{self.folder}: no samples (no samples.json). Make them with `typica mine sample`."
             ) from error
-        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        except DAMAGE as error:
             raise RunError(
-                f"{self.about}: damaged ({error!r}). Sample again into another folder."
+                f"{self.about}: damaged ({reason(error)}). Sample again into another folder."
             ) from error
         if version > FORMAT:
             raise RunError(

@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 from ... import __version__
 from ...configs import require
-from ...errors import RunError
+from ...errors import DAMAGE, RunError
 from ...files import finite, write_json
 from ...hardware import choose_device, describe, tune_process
 from ...images.picture import PictureCollection
@@ -335,7 +335,7 @@ def _kept(path: Path, made_of: dict[str, Any]) -> NDArray[np.float32] | None:
     """A projection of the same features in the same way, if there is one."""
     try:
         tensors, about = load_tensors(path)
-    except (RunError, OSError):
+    except (*DAMAGE, RunError):
         return None
     return tensors["projected"].numpy() if about == made_of else None
 
@@ -359,5 +359,5 @@ def read_clusters(path: Path) -> tuple[SequenceCluster, ...]:
             )
             for one in values
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except DAMAGE as error:
         raise RunError(f"{path}: missing or damaged. Run `typica mine cotypical` again.") from error

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...configs import from_plain
-from ...errors import RunError
+from ...errors import DAMAGE, RunError, reason
 from ...files import write_text
 from ...images.prompts import PromptTemplate
 from ...runs import Run
@@ -102,8 +102,10 @@ class ParallelAbout:
                     "labels": tuple(given["labels"]),
                 }
             )
-        except (KeyError, TypeError, ValueError) as error:
-            raise RunError(f"{where}: damaged ({error!r}). Translate into a new folder.") from error
+        except DAMAGE as error:
+            raise RunError(
+                f"{where}: damaged ({reason(error)}). Translate into a new folder."
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -211,8 +213,10 @@ class ParallelFolder(Run):
                 for name in (row.file, row.real, row.reconstruction):
                     if not (self.folder / name).resolve().is_relative_to(self.folder.resolve()):
                         raise ValueError(f"{name} leads out of the folder")
-        except (OSError, ValueError, TypeError) as error:
-            raise RunError(f"{path}: damaged ({error}). Remove it and translate again.") from error
+        except DAMAGE as error:
+            raise RunError(
+                f"{path}: damaged ({reason(error)}). Remove it and translate again."
+            ) from error
         return rows
 
     def write_rows(self, index: int, rows: Sequence[Translation]) -> None:

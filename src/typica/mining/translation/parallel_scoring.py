@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import RunError
+from ...errors import DAMAGE, RunError, reason
 from ...files import write_json
 from ...images.decoding import read_header
 from ...images.picture import Picture, PictureCollection
@@ -144,8 +144,8 @@ def plan_parts(maps: Path, found: ParallelSet) -> list[Part]:
         try:
             values = json.loads(file.read_text(encoding="utf-8"))
             indices, digest = [int(i) for i in values["sources"]], str(values["digest"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RunError(f"{file}: damaged ({error!r}). Delete {file.parent}.") from error
+        except DAMAGE as error:
+            raise RunError(f"{file}: damaged ({reason(error)}). Delete {file.parent}.") from error
         if not set(indices) <= set(there) or digest_of(indices) != digest:
             raise RunError(
                 f"{file.parent}: holds maps of other translations than the set holds now. Delete "

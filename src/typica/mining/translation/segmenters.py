@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...errors import DataError, DependencyError, RunError
+from ...errors import DAMAGE, DataError, DependencyError, RunError, reason
 from ...hardware import choose_device
 from ..appearance import lab
 from ..partitions import centroids, k_means
@@ -96,8 +96,8 @@ class ColourSegmenter:
         try:
             centres = np.array(values["centres"], np.float32).reshape(-1, 3)
             return cls(centres, list(map(str, values["swatches"])))
-        except (KeyError, TypeError, ValueError) as error:
-            raise RunError(f"damaged colours ({error!r})") from error
+        except DAMAGE as error:
+            raise RunError(f"damaged colours ({reason(error)})") from error
 
 
 def fit_colours(samples: NDArray[np.uint8], count: int, seed: int) -> ColourSegmenter:
@@ -159,10 +159,9 @@ class ModelSegmenter:
                 folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **safe
             )
         except Exception as error:  # OSError, ValueError, SafetensorError, ... by what is wrong
-            message = str(error).strip().split("\n")[0]
             raise DataError(
-                f"{folder}: cannot be loaded as a semantic segmentation model ({message}). Give a "
-                "folder that transformers' AutoModelForSemanticSegmentation reads."
+                f"{folder}: cannot be loaded as a semantic segmentation model ({reason(error)}). "
+                "Give a folder that transformers' AutoModelForSemanticSegmentation reads."
             ) from error
         missing = sorted(info["missing_keys"])
         if missing:  # the library would go on with random numbers

@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from ... import __version__
 from ...configs import require
-from ...errors import RunError
+from ...errors import DAMAGE, RunError
 from ...files import finite, write_json, write_text
 from ...interrupts import interruptible
 from ...runs import Run
@@ -276,7 +276,7 @@ def _kept(path: Path, digest: str) -> dict[str, Any] | None:
     try:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         whole = values["digest"] == digest and bool(values["shares"] and values["reconstruction"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except DAMAGE:
         return None
     return values if whole else None
 
