@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from typica.cli import main
+from typica.engines.engine import Engine
 from typica.errors import DataError, RunError
 from typica.lines.collection import read_lines
 from typica.lines.line import Box
@@ -427,7 +428,15 @@ def job(tmp_path_factory):
     (place / "lines/annotation.json").write_text(json.dumps(entries))
     options = AdaptOptions(steps=2, batch_size=4, least=1)
     collection = read_lines(place / "lines")
-    adapt(place / "run", collection, place / "job", ("script",), options, jobs=1, progress=False)
+    adapt(
+        place / "run",
+        collection,
+        place / "job",
+        ("script",),
+        options,
+        engine=Engine(workers=1),
+        progress=False,
+    )
     return place
 
 

@@ -36,7 +36,7 @@ from ...images.picture import PictureCollection
 from ...runs import Run, load_tensors, save_tensors
 from ..artefacts import touches_border
 from ..denoiser import Denoiser
-from ..features import write_features
+from ..feature_job import write_features
 from ..folder import MiningAbout, MiningFolder, ModelName
 from ..maps import Skipped
 from ..opening import OpenRun
