@@ -52,7 +52,8 @@ class RayPool:
         self._workers: list[Any] = []
 
     def start(self) -> Any:
-        worker = self._actor.remote(self._work, next(self._numbers), self._threads)
+        number = next(self._numbers)
+        worker = self._actor.remote(self._work, number, self._threads, os.getcwd())
         self._workers.append(worker)
         return worker
 

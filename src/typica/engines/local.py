@@ -38,7 +38,7 @@ class LocalPool:
 
     def start(self) -> Connection:
         ours, theirs = self._context.Pipe()
-        given = (theirs, self.work, next(self._numbers), self._threads)
+        given = (theirs, self.work, next(self._numbers), self._threads, os.getcwd())
         process = self._context.Process(target=_work, args=given, daemon=True)
         process.start()
         theirs.close()  # so that the line ends with the worker
@@ -80,11 +80,11 @@ def _reason(code: int | None) -> str:
     return f"it ended with {code}"
 
 
-def _work(line: Connection, work: Work, number: int, threads: int) -> None:
+def _work(line: Connection, work: Work, number: int, threads: int, folder: str) -> None:
     """The life of a worker: until the line ends, or the process at its other end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who gives out the work decides when to stop
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    worker = Worker(work, number, threads)
+    worker = Worker(work, number, threads, folder)
 
     def report(share: float) -> None:
         line.send(("share", share))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,11 +50,13 @@ class Worker:
         work: What is to be done.
         number: Of the worker, from 0; the GPUs of a machine are dealt out by it.
         threads: To compute with.
+        folder: From which paths are looked up.
     """
 
-    def __init__(self, work: Work, number: int, threads: int) -> None:
+    def __init__(self, work: Work, number: int, threads: int, folder: str) -> None:
         self.work = work
         self.function: Function | None = None
+        os.chdir(folder)
         torch.set_num_threads(threads)
         tune_process()
         if torch.cuda.is_available():

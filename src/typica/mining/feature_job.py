@@ -137,7 +137,7 @@ def feature_pieces(
     if not engine.here and load is None:
         raise TypeError("other processes need a way to load the model")
     made_of = identity(denoiser, table, about, bfloat16)
-    own = engine.own(_plan(folder.resolve(), table, collection, about))
+    own = engine.own(_plan(folder, table, collection, about))
     todo = [one for one in own if read_rows(one.path, made_of, one.rows) is None]
     work = _Describing(
         table, about, bfloat16, made_of, load if load and not engine.here else lambda: denoiser

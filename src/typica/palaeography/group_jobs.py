@@ -121,7 +121,7 @@ def adapt_groups(
     known = [_seconds(group_file(folder, number)) for number in range(len(groups))]
     if engine.name == "local" and engine.workers is None:
         engine = replace(engine, workers=cores())
-    work = _Adapting(reference.resolve(), collection, folder.resolve(), options)
+    work = _Adapting(reference, collection, folder, options)
     left = 0
     with interruptible() as signals:
         for field in dict.fromkeys(group.field for group in groups):
@@ -160,7 +160,7 @@ def _start(
         return None
     for other in range(number):
         if groups[other].name == groups[number].family:
-            return _there(group_file(folder, other).resolve(), groups[other])
+            return _there(group_file(folder, other), groups[other])
     return None
 
 
