@@ -22,6 +22,7 @@ from ..checkpoints import load_optimizer, optimizer_tensors, prefixed, tensors_b
 from ..configs import from_plain
 from ..errors import ConfigError, DataError, RunError
 from ..images.prompts import Told
+from ..processes import ALONE, Order, Processes
 from ..runs import load_tensors, save_tensors
 from .bases import load_base
 from .batches import Batch, BatchMaker
@@ -183,7 +184,9 @@ class FinetuneState:
         denoiser: Denoiser,
         cache: LatentCache,
         device: torch.device,
+        processes: Processes = ALONE,
     ) -> None:
+        self.processes = processes
         self.folder, self.about, self.config = folder, about, about.config.finetune
         self.denoiser, self.cache, self.device = denoiser, cache, device
         usable = [i for i in range(len(cache)) if i not in cache.skipped]
@@ -225,18 +228,24 @@ class FinetuneState:
         self.sum = torch.zeros((), device=device)
 
     def one_step(self) -> None:
-        """Forward, backward, update."""
+        """Forward, backward, update; every process with its share of the batch."""
         config, now = self.config, self.progress
+        self.processes.tell(Order.STEP, now.step, now.total, now.rate)
         self.denoiser.unet.train()
         for group in self.optimizer.param_groups:
             group["lr"] = now.rate * learning_rate(config, now.step, now.total)
         batch = self.batches.training(now.step)
         self.optimizer.zero_grad(set_to_none=True)
         size = config.batch_size // config.accumulate
-        for first in range(0, config.batch_size, size):
-            loss = self._losses(batch.part(first, first + size)).sum() / config.batch_size
+        own, sum_ = self.processes.share(config.batch_size), torch.zeros_like(self.sum)
+        for first in range(own.start, own.stop, size):
+            part = batch.part(first, min(first + size, own.stop))
+            loss = self._losses(part).sum() / config.batch_size
             loss.backward()
-            self.sum += loss.detach()
+            sum_ += loss.detach()
+        self.processes.add_gradients(self.weights.values())
+        self.processes.add([sum_])
+        self.sum += sum_
         if config.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.weights.values(), config.clip)
         self.optimizer.step()
@@ -337,6 +346,7 @@ class FinetuneState:
         Raises:
             RunError: If it is missing or damaged, or belongs to other options or data.
         """
+        self.processes.tell(Order.LOAD)
         progress = read_progress(self.folder, self.about)
         tensors, _ = load_tensors(self.folder.checkpoint)
         try:

@@ -19,6 +19,7 @@ from ..configs import require
 from ..engines.engine import DEFAULT, Engine
 from ..errors import ConfigError, RunError
 from ..hardware import choose_device, tune_process
+from ..processes import join
 from .bases import load_base, load_denoiser
 from .denoiser import Denoiser
 from .exports import write_coco, write_csv
@@ -65,7 +66,7 @@ def finetune_run(
     Raises:
         RunError: If another process writes to the folder; otherwise as `finetune`.
     """
-    with run.folder.locked():
+    with run.folder.locked() if join(device).leader else nullcontext():
         return finetune(
             run.collection,
             run.folder,
@@ -295,6 +296,8 @@ def mine(
             "fine-tuning"
         )
     done = finetune_run(run, max_minutes=training, device=device, show_progress=show_progress)
+    if not join(device).leader:
+        return  # the rest is work for one process, or for an engine
     if not done.finished:
         yield f"interrupted after {done.step} steps; the same command goes on from there"
         return
