@@ -18,9 +18,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from .configs import require
-
-__all__ = ["ALONE", "Order", "Processes", "join"]
+__all__ = ["ALONE", "Order", "Processes", "ending", "join"]
 
 
 class Order(IntEnum):
@@ -54,14 +52,10 @@ class Processes:
     def share(self, total: int) -> range:
         """Which of `total` places in a batch are this process's; all places are somebody's.
 
-        Raises:
-            ConfigError: If there are fewer places than processes.
+        Empty for everybody if there are fewer places than processes.
         """
-        require(
-            total >= self.count,
-            f"a batch of {total} cannot be shared out among {self.count} processes. Give a larger "
-            "batch_size, or start fewer.",
-        )
+        if total < self.count:
+            return range(0)
         return range(self.rank * total // self.count, (self.rank + 1) * total // self.count)
 
     def tell(self, order: Order, *values: float) -> None:
@@ -112,6 +106,15 @@ class Processes:
         yield
         if self.count > 1 and self.leader:
             self._wait()
+
+
+@contextmanager
+def ending(processes: Processes) -> Iterator[None]:
+    """Of the leader: let the others go when it is done, however it ends."""
+    try:
+        yield
+    finally:
+        processes.tell(Order.END)
 
 
 ALONE = Processes()

@@ -131,11 +131,14 @@ def mine_finetune(
         max_minutes: Fit the number of steps to this time.
     """
     from ..mining.run import finetune_run
+    from ..processes import join
 
     run = _begin(data, start)
     if run is None:
         return 0
     done = finetune_run(run, max_minutes=max_minutes, device=start.device)
+    if not join(start.device).leader:
+        return 0
     if not done.finished:
         print(f"interrupted after {done.step} steps; the same command goes on from there")
         return 130

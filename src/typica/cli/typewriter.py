@@ -101,6 +101,7 @@ def typewriter_train(
     if print_config:
         print(as_json(resolved.as_dict()))
         return 0
+    from ..processes import join
     from ..runs import Run, require_outside
     from ..typewriter.run import train_and_report
 
@@ -126,6 +127,8 @@ def typewriter_train(
         tensorboard=tensorboard,
         cache_folder=_cache(out),
     )
+    if not join(device).leader:
+        return 0
     for row in result.summary():
         print(row)
     return 0 if result.training.finished else 130

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ..checkpoints import load_optimizer, optimizer_tensors, prefixed, tensors_below
-from ..configs import from_plain
+from ..configs import from_plain, require
 from ..errors import ConfigError, DataError, RunError
 from ..images.prompts import Told
 from ..processes import ALONE, Order, Processes
@@ -187,6 +187,10 @@ class FinetuneState:
         processes: Processes = ALONE,
     ) -> None:
         self.processes = processes
+        require(
+            about.config.finetune.batch_size >= processes.count,
+            f"finetune.batch_size: cannot be shared out among {processes.count} processes",
+        )
         self.folder, self.about, self.config = folder, about, about.config.finetune
         self.denoiser, self.cache, self.device = denoiser, cache, device
         usable = [i for i in range(len(cache)) if i not in cache.skipped]

@@ -17,7 +17,7 @@ from ..files import atomic_path
 from ..hardware import choose_device, tune_process
 from ..images.picture import PictureCollection
 from ..interrupts import interruptible
-from ..processes import Order, Processes, join
+from ..processes import Order, Processes, ending, join
 from .bases import load_base, save_denoiser
 from .denoiser import Denoiser
 from .finetune_state import FinetuneState, Progress, learning_rate, read_progress
@@ -98,11 +98,9 @@ def finetune(
     where = choose_device(device)
     if not processes.leader:
         return _follow(collection, folder, about, where, processes)
-    try:
+    with ending(processes):
         given = (max_minutes, where, resume, show_progress, processes)
         return _lead(collection, folder, about, *given)
-    finally:
-        processes.tell(Order.END)
 
 
 def _cache(

@@ -10,6 +10,7 @@ from typing import Any
 from ..hardware import choose_device, tune_process
 from ..lines.cache import LineCache
 from ..lines.line import LineCollection
+from ..processes import join
 from ..runs import Run, load_tensors
 from .assessment import assess
 from .config import TypewriterConfig
@@ -70,7 +71,7 @@ def train_and_report(
     """
     tune_process()
     training = train(collection, out, config, **options)
-    if not training.finished:
+    if not training.finished or not join(options.get("device", "auto")).leader:
         return RunResult(training, None, None)
     device = choose_device(options.get("device", "auto"))
     run = Run(Path(out))
