@@ -26,6 +26,7 @@ import torch
 from common import write_result
 from family_documents import FamilyOptions, Truth, load_truth, make_family_lines
 from family_judging import judge, null_p_values, oracle_prototypes
+from typica.engines.engine import Engine
 from typica.lines.collection import read_lines
 from typica.palaeography.adapt_run import adapt
 from typica.palaeography.options import AdaptOptions
@@ -47,7 +48,15 @@ def adapted_prototypes(
 ) -> tuple[Prototypes, dict[str, Any]]:
     """Adapt a reference to every document; its prototypes and how long that took."""
     options = AdaptOptions(steps=steps)
-    result = adapt(reference, read_lines(data), out, ("document",), options, jobs=jobs, resume=True)
+    result = adapt(
+        reference,
+        read_lines(data),
+        out,
+        ("document",),
+        options,
+        engine=Engine(workers=jobs),
+        resume=True,
+    )
     if not result.finished:
         raise SystemExit("stopped: the same command goes on")
     prototypes = load_prototypes(out / "prototypes.safetensors")[0]

@@ -31,7 +31,8 @@ from typica.images.loading import load_pixels
 from typica.images.picture import Picture, PictureCollection
 from typica.images.prompts import PromptTemplate
 from typica.mining.config import ElementConfig, FeatureConfig, MiningConfig, SmallConfig
-from typica.mining.features import cells, choose_block, element_features, member_noise
+from typica.mining.feature_job import element_features
+from typica.mining.features import cells, choose_block, member_noise
 from typica.mining.folder import MiningAbout
 from typica.mining.partitions import k_means
 from typica.mining.patches import Patch, best_patches, patch_means, patch_sides

@@ -17,17 +17,16 @@ from typica.errors import ConfigError, RunError
 from typica.images.loading import load_pixels
 from typica.images.picture import Picture, PictureCollection
 from typica.images.sizes import Scaling
-from typica.mining import features as module
+from typica.mining import feature_job as module
 from typica.mining.bases import load_base
 from typica.mining.config import FeatureConfig
+from typica.mining.feature_job import element_features, write_features
 from typica.mining.feature_store import load_features, save_features
 from typica.mining.features import (
     block_output,
     cells,
     choose_block,
-    element_features,
     member_noise,
-    write_features,
 )
 from typica.mining.pixels import to_tensor
 from typica.mining.table import COLUMNS, ElementsTable

@@ -20,10 +20,11 @@ from typica.mining import finetuning
 from typica.mining.bases import load_base, load_denoiser
 from typica.mining.config import FinetuneConfig
 from typica.mining.finetune_state import FinetuneState, learning_rate, noise_share
-from typica.mining.finetuning import finetune, sample_grid, spread
+from typica.mining.finetuning import finetune, spread
 from typica.mining.folder import MiningFolder
 from typica.mining.latents import LatentCache
 from typica.mining.pixels import to_tensor
+from typica.mining.sample_grid import sample_grid
 
 from .mining_helpers import LABELS, tiny_about, tiny_config, tiny_pictures, tiny_pipeline
 

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from typica.engines.engine import Engine
 from typica.errors import ConfigError, DataError, RunError
 from typica.files import atomic_path
 from typica.images.loading import load_pixels
@@ -211,7 +212,13 @@ def test_shards_and_piece_files_do_not_depend_on_each_other(collection, tmp_path
     run_about = about(piece=2)
     run(tiny_denoiser(), collection, run_about, tmp_path / "whole")
     for shard in (2, 0, 1):
-        run(tiny_denoiser(), collection, run_about, tmp_path / "parts", shard=(shard, 3))
+        run(
+            tiny_denoiser(),
+            collection,
+            run_about,
+            tmp_path / "parts",
+            engine=Engine(shard=(shard, 3)),
+        )
         if shard == 0:
             assert missing_pieces(tmp_path / "parts") == (1, 4)
     names = sorted(p.name for p in (tmp_path / "whole").iterdir())
@@ -225,7 +232,7 @@ def test_shards_and_piece_files_do_not_depend_on_each_other(collection, tmp_path
 @pytest.mark.parametrize("shard", [(3, 3), (-1, 2), (0, 0)])
 def test_impossible_shards_are_told(collection, tmp_path, shard):
     with pytest.raises(ConfigError, match="--shard"):
-        run(tiny_denoiser(), collection, about(), tmp_path / "maps", shard=shard)
+        run(tiny_denoiser(), collection, about(), tmp_path / "maps", engine=Engine(shard=shard))
 
 
 def test_an_interrupted_job_goes_on_where_it_was(collection, tmp_path):
@@ -248,21 +255,23 @@ def test_an_interrupted_job_goes_on_where_it_was(collection, tmp_path):
 
 
 def test_what_a_killed_job_left_half_written_is_removed(collection, tmp_path):
-    maps, run_about = tmp_path / "maps", about(piece=2)  # five pieces
+    maps, run_about, half = tmp_path / "maps", about(piece=2), Engine(shard=(0, 2))
     maps.mkdir()
     killed = [atomic_path(piece_path(maps, piece)) for piece in (0, 2, 1)]
     own, done, others = (one.__enter__() for one in killed)  # as they stand when the job is killed
     foreign = maps / ".piece-notes.safetensors"
     foreign.write_bytes(b"not ours")
     with holding(maps, ()):  # another shard is at work: nothing is known to be stale
-        run(tiny_denoiser(), collection, run_about, maps, shard=(0, 2))
+        run(tiny_denoiser(), collection, run_about, maps, engine=half)
         assert own.exists()
     assert piece_path(maps, 2).exists()
-    run(tiny_denoiser(), collection, run_about, maps, shard=(0, 2))  # its pieces are all there
+    run(
+        tiny_denoiser(), collection, run_about, maps, engine=Engine(shard=(0, 2))
+    )  # its pieces are all there
     assert not own.exists()
     assert not done.exists()
     assert others.exists()  # the other shard's to remove, which may run on another machine
-    run(tiny_denoiser(), collection, run_about, maps, shard=(1, 2))
+    run(tiny_denoiser(), collection, run_about, maps, engine=Engine(shard=(1, 2)))
     assert not others.exists()
     assert foreign.exists()
     assert len(list(read_maps(maps))) == len(SIZES)

@@ -20,7 +20,7 @@ from typica.lines import images
 from typica.lines.collection import ReadingOptions, read_lines
 from typica.lines.images import line_image, line_origin, line_size, read_image
 from typica.lines.line import Box, Line
-from typica.typewriter import run
+from typica.typewriter import decompose_job
 from typica.typewriter.alto_xml import alto_document
 from typica.typewriter.export_values import Names
 from typica.typewriter.exports import export_names, export_path, pages_to_alto, pages_to_page
@@ -298,15 +298,16 @@ def test_export_names_stay_where_they_can():
 
 @pytest.fixture
 def stand_in(monkeypatch):
-    def decompose(model, about, cache, progress):
+    def decompose(model, about, cache):
         for index, line in enumerate(cache.collection):
             picture = np.asarray(cache[index])
             yield DecomposedLine(line, read_as(line), picture, picture, picture)
 
     model = SimpleNamespace(config=SimpleNamespace(height=16))
-    monkeypatch.setattr(run, "load_typewriter", lambda folder, device: (model, None))
-    monkeypatch.setattr(run, "decompose", decompose)
-    monkeypatch.setattr(run, "tune_process", lambda: None)
+    monkeypatch.setattr(decompose_job, "load_typewriter", lambda *given: (model, None))
+    monkeypatch.setattr(decompose_job, "decompose", decompose)
+    monkeypatch.setattr(decompose_job, "reading_mark", lambda model, about: "mark")
+    monkeypatch.setattr(decompose_job, "tune_process", lambda: None)
     monkeypatch.setattr(cli_typewriter, "run_reading", lambda folder, data: data.options())
 
 
@@ -318,8 +319,10 @@ def test_decomposing_pages_writes_a_file_per_page(tmp_path, stand_in):
     for name in ("p1", "p2"):
         draw(tmp_path / "data" / f"{name}.png")
         write_page(tmp_path / "data" / f"{name}.xml", f"{name}.png")
-    result = run.decompose_into("run", read_lines(tmp_path / "data"), tmp_path / "out", "cpu")
-    assert (result.pages, len(result.readings), result.set_aside) == (2, 6, 0)
+    result = decompose_job.decompose_into(
+        "run", read_lines(tmp_path / "data"), tmp_path / "out", "cpu"
+    )
+    assert (result.pages, result.lines, result.set_aside) == (2, 6, 0)
     for form in ("page", "alto"):
         assert tree(tmp_path / "out" / form) == ["p1.xml", "p2.xml"]
     assert len(tree(tmp_path / "out" / "text")) == 6
@@ -334,7 +337,7 @@ def test_each_page_is_decoded_once(tmp_path, stand_in, monkeypatch):
     decode = images._decode
     monkeypatch.setattr(images, "_decode", lambda path: seen.append(path.name) or decode(path))
     images._page.cache_clear()
-    run.decompose_into("run", read_lines(tmp_path / "data"), tmp_path / "out", "cpu")
+    decompose_job.decompose_into("run", read_lines(tmp_path / "data"), tmp_path / "out", "cpu")
     assert seen == ["p1.png", "p2.png"]
 
 
@@ -396,4 +399,4 @@ def test_nothing_that_can_be_decoded_is_an_error(tmp_path, stand_in):
     data = (tmp_path / "a.jpg").read_bytes()
     (tmp_path / "a.jpg").write_bytes(data[: len(data) // 2])
     with pytest.raises(DataError, match=r"no line can be read.*a\.jpg"):
-        run.decompose_into("run", read_lines(tmp_path), tmp_path / "out", "cpu")
+        decompose_job.decompose_into("run", read_lines(tmp_path), tmp_path / "out", "cpu")

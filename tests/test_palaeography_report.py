@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from typica.cli import main
+from typica.engines.engine import Engine
 from typica.errors import ConfigError, DataError, RunError
 from typica.lines.collection import read_lines
 from typica.lines.line import Box
@@ -382,9 +383,7 @@ def test_text_is_written_where_it_is_anchored(anchor, turned):
 
 
 def test_the_head_says_what_adapting_saves():
-    told = made_up(
-        minutes=6.0, reference_minutes=10.0, hardware="A processor", steps=400
-    )
+    told = made_up(minutes=6.0, reference_minutes=10.0, hardware="A processor", steps=400)
     assert told.minutes_each == pytest.approx(1)
     assert told.saved == pytest.approx(0.9)
     text = parsed(render_palaeography_report(told)).text_content()
@@ -521,7 +520,15 @@ def job(tmp_path_factory):
     (place / "lines/annotation.json").write_text(json.dumps(entries))
     options = AdaptOptions(steps=2, batch_size=4, least=1)
     collection = read_lines(place / "lines")
-    adapt(place / "run", collection, place / "job", ("script",), options, jobs=1, progress=False)
+    adapt(
+        place / "run",
+        collection,
+        place / "job",
+        ("script",),
+        options,
+        engine=Engine(workers=1),
+        progress=False,
+    )
     return place
 
 

@@ -77,7 +77,7 @@ def test_other_heights_and_no_alphabet_fit_too():
     "change", ["encoder.kind=resnet32", "encoder.step=4", "encoder.features=32"]
 )
 def test_another_encoder_is_refused(change):
-    with pytest.raises(ConfigError, match="encoder[.]kind=compact"):
+    with pytest.raises(ConfigError, match=r"encoder\.kind=compact"):
         start_pretrained(_model(change), SYMBOLS)
 
 

@@ -21,9 +21,10 @@ from typica.lines.collection import read_lines
 from typica.runs import Run, load_tensors
 from typica.typewriter import state, training
 from typica.typewriter.assessment import evaluate_run
+from typica.typewriter.decompose_job import decompose_into
 from typica.typewriter.inference import decompose
 from typica.typewriter.presets import preset, with_changes
-from typica.typewriter.run import decompose_into, train_and_report
+from typica.typewriter.run import train_and_report
 from typica.typewriter.storage import load_typewriter
 from typica.typewriter.summary import write_report
 from typica.typewriter.training import train

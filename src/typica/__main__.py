@@ -1,7 +1,8 @@
-"""`python -m typica`: the command line."""
+"""`python -m typica`, and so `torchrun ... -m typica`: the command line."""
 
 import sys
 
 from .cli import main
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

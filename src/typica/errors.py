@@ -12,6 +12,7 @@ __all__ = [
     "RunError",
     "TypicaError",
     "WriteError",
+    "damage",
     "reason",
 ]
 
@@ -57,6 +58,11 @@ DAMAGE: tuple[type[Exception], ...] = (
 For readers of files that we write: they catch all of these and say which file it is. RuntimeError
 comes from torch, and from what is nested too deeply.
 """
+
+
+def damage(*more: type[Exception]) -> tuple[type[Exception], ...]:
+    """`DAMAGE`, and what else a library raises for files of its own format."""
+    return (*DAMAGE, *more)
 
 
 def reason(error: BaseException) -> str:

@@ -12,7 +12,7 @@ import torch
 
 from .errors import ConfigError
 
-__all__ = ["choose_device", "describe", "fast_bfloat16", "tune_process"]
+__all__ = ["choose_device", "cores", "describe", "fast_bfloat16", "tune_process"]
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -57,6 +57,13 @@ def fast_bfloat16(device: torch.device) -> bool:
     return False
 
 
+def cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def describe(device: torch.device) -> dict[str, str | int | bool]:
     """The machine in a few plain values, for logs and reports."""
     name = platform.processor() or platform.machine()
@@ -66,11 +73,10 @@ def describe(device: torch.device) -> dict[str, str | int | bool]:
         name = names[0] if names else name
     except OSError:
         pass
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     facts: dict[str, str | int | bool] = {
         "device": str(device),
         "processor": name,
-        "cores": cores or 1,
+        "cores": cores(),
         "threads": torch.get_num_threads(),
         "bfloat16": fast_bfloat16(device),
         "torch": torch.__version__,

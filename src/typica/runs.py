@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from .errors import DAMAGE, RunError, reason
+from .errors import DAMAGE, RunError, damage, reason
 from .files import atomic_path, half_written, write_json, write_text, writing
 from .tensor_file import write_tensors
 
@@ -60,7 +60,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
     except FileNotFoundError as error:
         raise RunError(f"{path}: no such file. Is this a run folder, and did it train?") from error
-    except (*DAMAGE, SafetensorError) as error:
+    except damage(SafetensorError) as error:
         raise RunError(
             f"{path}: damaged, or not written by typica ({reason(error)}). Train again, or take "
             "the file from a backup."

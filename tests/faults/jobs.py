@@ -82,9 +82,9 @@ def _mine(command: str, place: Path, out: Path) -> list[str]:
     return ["mine", command, f"{place}/pictures", "--out", f"{out}", *_sets(*MINING)]
 
 
-def _adapt(place: Path, out: Path, jobs: int) -> list[str]:
+def _adapt(place: Path, out: Path, workers: int) -> list[str]:
     given = ["palaeography", "adapt", f"{place}/typewriter", f"{place}/lines", "--out", f"{out}"]
-    changes = ["--by", "script", "--jobs", str(jobs), *_sets("steps=8", "batch_size=4")]
+    changes = ["--by", "script", "--workers", str(workers), *_sets("steps=8", "batch_size=4")]
     return given + changes
 
 

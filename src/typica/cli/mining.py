@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
-from ..configs import from_file, require, with_changes
+from ..configs import from_file, with_changes
 from ..images.prompts import PromptTemplate
 from .images import AS_PICTURES, PicturesArgument
-from .shared import as_json, say_problems
+from .shared import ON_THIS_MACHINE, EngineArgument, as_json, say_problems
 
 if TYPE_CHECKING:
     from ..mining.config import MiningConfig
@@ -131,11 +131,14 @@ def mine_finetune(
         max_minutes: Fit the number of steps to this time.
     """
     from ..mining.run import finetune_run
+    from ..processes import join
 
     run = _begin(data, start)
     if run is None:
         return 0
     done = finetune_run(run, max_minutes=max_minutes, device=start.device)
+    if not join(start.device).leader:
+        return 0
     if not done.finished:
         print(f"interrupted after {done.step} steps; the same command goes on from there")
         return 130
@@ -148,7 +151,7 @@ def mine_score(
     /,
     data: Path | None = None,
     model: _Model = "finetuned",
-    shard: str = "0/1",
+    where: EngineArgument = ON_THIS_MACHINE,
     device: str = "auto",
 ) -> int:
     """Measure how typical every pixel of every picture is of its label (eqs. 4.8 to 4.11).
@@ -157,16 +160,14 @@ def mine_score(
         run: Run folder.
         data: Where the pictures are now, if they were moved.
         model: The fine-tuned model, or the base before fine-tuning.
-        shard: i/n does the i-th of n parts (from 0), for several processes or machines.
+        where: Where it is worked on, and which part.
         device: auto, cpu, cuda, ...
     """
     from ..mining.opening import open_run
     from ..mining.run import score_run
 
-    first, _, second = shard.partition("/")
-    require(first.isdigit() and second.isdigit(), f"--shard {shard}: write i/n, such as 0/4 to 3/4")
     opened = open_run(run, data)
-    done = score_run(opened, model, shard=(int(first), int(second)), device=device)
+    done = score_run(opened, model, engine=where.chosen(), device=device)
     print(
         f"scored {done.pictures} pictures ({done.pieces} pieces, {done.kept} were there) in "
         f"{done.seconds / 60:.1f} minutes: {opened.folder.maps(model)}"
@@ -182,6 +183,7 @@ def mine_select(
     without: tuple[Literal["border", "flat", "duplicates"], ...] = (),
     data: Path | None = None,
     model: _Model = "finetuned",
+    where: EngineArgument = ON_THIS_MACHINE,
     device: str = "auto",
 ) -> int:
     """Cut out the typical elements, describe them with features, and cluster them.
@@ -191,6 +193,7 @@ def mine_select(
         without: Leave out patches at the border, flat ones, or near-duplicates; others follow.
         data: Where the pictures are now, if they were moved.
         model: Whose maps.
+        where: Where features are computed; with --shard only a part of them, and nothing else.
         device: auto, cpu, cuda, ...
     """
     from ..mining.opening import open_run
@@ -198,7 +201,11 @@ def mine_select(
     from ..mining.run import select_run
 
     opened = open_run(run, data)
-    found = select_run(opened, model, without=check_filters(without), device=device)
+    engine = where.chosen()
+    found = select_run(opened, model, without=check_filters(without), engine=engine, device=device)
+    if found is None:
+        print("features of this shard are done; the same command without --shard ends the job")
+        return 0
     for reason, words in REASONS.items():
         if reason in found:
             print(f"left out: {found[reason]} {words}")

@@ -7,7 +7,6 @@ from typing import Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional
 
-from ..configs import require
 from ..mining.bias.options import BiasOptions
 
 __all__ = ["mine_bias", "mine_sample"]
@@ -43,13 +42,12 @@ def mine_sample(
         shard: i/n does the i-th of n parts (from 0), for several processes or machines.
         device: auto, cpu, cuda, ...
     """
+    from ..engines.engine import read_shard
     from ..mining.bias.options import SampleOptions
     from ..mining.bias.synthesis import sample_run
 
-    first, _, second = shard.partition("/")
-    require(first.isdigit() and second.isdigit(), f"--shard {shard}: write i/n, such as 0/4 to 3/4")
     options = SampleOptions(per_label, guidance, steps, batch_size, bfloat16, seed)
-    done = sample_run(run, out, options, shard=(int(first), int(second)), device=device)
+    done = sample_run(run, out, options, shard=read_shard(shard), device=device)
     pace = f", {done.seconds / done.drawn:.2f} s each" if done.drawn else ""
     print(f"drew {done.drawn} pictures ({done.kept} were there){pace}: {out}")
     if not done.finished:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from ..configs import from_file, require, with_changes
+from ..configs import from_file, with_changes
 from .shared import as_json
 
 __all__ = ["mine_cotypical", "mine_trends"]
@@ -37,11 +37,9 @@ def mine_cotypical(
         device: auto, cpu, cuda, ...
         print_config: Print the resolved options and stop.
     """
+    from ..engines.engine import read_shard
     from ..mining.translation.cotypical_options import CotypicalConfig
 
-    first, _, second = shard.partition("/")
-    fits = first.isdigit() and second.isdigit() and int(first) < int(second)
-    require(fits, f"--shard {shard}: write i/n, such as 0/4 to 3/4")
     start = CotypicalConfig()
     if config is not None:
         start = from_file(CotypicalConfig, config)
@@ -52,7 +50,7 @@ def mine_cotypical(
     from ..mining.translation.cotypical_run import mine_cotypical as mine
     from ..mining.translation.cotypical_summary import write_cotypical_page
 
-    done = mine(par, chosen, run=run, shard=(int(first), int(second)), device=device)
+    done = mine(par, chosen, run=run, shard=read_shard(shard), device=device)
     print(f"scored {done.pictures} pictures: {par / 'cotypical' / 'maps'}")
     for one in done.skipped[:10]:
         print(f"left out: {one.id}: {one.message}")

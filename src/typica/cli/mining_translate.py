@@ -50,11 +50,10 @@ def mine_translate(
         device: auto, cpu, cuda, ...
         print_config: Print the resolved options and stop.
     """
+    from ..engines.engine import read_shard
     from ..mining.opening import open_run
     from ..mining.translation.options import TranslationConfig, translation_preset
 
-    first, _, second = shard.partition("/")
-    require(first.isdigit() and second.isdigit(), f"--shard {shard}: write i/n, such as 0/4 to 3/4")
     require(per_label is None or per_label >= 1, f"--per-label {per_label}: at least 1")
     require(batch_size >= 1, f"--batch-size {batch_size}: at least 1")
     opened = open_run(run, data)
@@ -79,7 +78,7 @@ def mine_translate(
         model=model,
         per_label=per_label,
         seed=seed,
-        shard=(int(first), int(second)),
+        shard=read_shard(shard),
         batch_size=batch_size,
         device=device,
     )

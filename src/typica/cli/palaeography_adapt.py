@@ -7,7 +7,13 @@ from typing import Annotated
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from .shared import READ_AS_IS, DataArgument, read_collection
+from .shared import (
+    ON_THIS_MACHINE,
+    READ_AS_IS,
+    DataArgument,
+    EngineArgument,
+    read_collection,
+)
 
 __all__ = ["palaeography_adapt", "palaeography_allographs"]
 
@@ -22,7 +28,7 @@ def palaeography_adapt(
     table: Path | None = None,
     reading: DataArgument = READ_AS_IS,
     set: Annotated[tuple[tuple[str, ...], ...], arg(name="set"), UseAppendAction] = (),
-    jobs: int | None = None,
+    where: EngineArgument = ON_THIS_MACHINE,
     resume: bool = False,
     print_config: bool = False,
 ) -> int:
@@ -37,7 +43,7 @@ def palaeography_adapt(
         table: CSV file with a column document and further fields of each.
         reading: How the data is read.
         set: Options to change, such as steps=800 what=sprites splits=all.
-        jobs: Groups at a time; by default one per core.
+        where: Where groups are adapted to; by default one process per core.
         resume: Go on with the work in --out.
         print_config: Print the resolved options and stop.
     """
@@ -63,12 +69,12 @@ def palaeography_adapt(
         options,
         table=None if table is None else read_group_table(table),
         families=families,
-        jobs=jobs,
+        engine=where.chosen(),
         resume=resume,
     )
     for row in result.summary():
         print(row)
-    return 0 if result.finished else 130
+    return 130 if result.left else 0
 
 
 def palaeography_allographs(

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import OmitArgPrefixes
 
@@ -16,10 +16,16 @@ from ..lines.line import LineCollection
 from ..lines.text import Normalization, TextOptions
 from ..values import Problem
 
+if TYPE_CHECKING:
+    from ..engines.engine import Engine
+
 __all__ = [
+    "ON_THIS_MACHINE",
     "READ_AS_IS",
     "DataArgument",
     "DataOptions",
+    "EngineArgument",
+    "EngineOptions",
     "as_json",
     "plain",
     "read_collection",
@@ -61,6 +67,30 @@ class DataOptions:
 
 DataArgument = Annotated[DataOptions, OmitArgPrefixes]
 READ_AS_IS = DataOptions()
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """Where a job in pieces is worked on; it decides no result."""
+
+    engine: Literal["local", "ray"] = "local"
+    """local: this machine; ray: a Ray cluster, or Ray on this machine (the extra `ray`)."""
+    workers: int | None = None
+    """Processes at a time, which share the cores; each takes one GPU where there are any."""
+    address: str | None = None
+    """Of a Ray cluster: auto, or ray://HOST:10001."""
+    shard: str = "0/1"
+    """i/n does the i-th of n parts (from 0), for batch systems; the same command without it ends
+    the job."""
+
+    def chosen(self) -> Engine:
+        from ..engines.engine import Engine, read_shard
+
+        return Engine(self.engine, self.workers, self.address, read_shard(self.shard))
+
+
+EngineArgument = Annotated[EngineOptions, OmitArgPrefixes]
+ON_THIS_MACHINE = EngineOptions()
 
 
 def say_problems(problems: Sequence[Problem], command: str) -> None:

@@ -12,7 +12,16 @@ from tyro.conf import Positional, UseAppendAction, arg
 from ..errors import DAMAGE, ConfigError, DataError, RunError, reason
 from ..lines.collection import ReadingOptions
 from ..lines.text import TextOptions
-from .shared import READ_AS_IS, DataArgument, DataOptions, as_json, plain, read_collection
+from .shared import (
+    ON_THIS_MACHINE,
+    READ_AS_IS,
+    DataArgument,
+    DataOptions,
+    EngineArgument,
+    as_json,
+    plain,
+    read_collection,
+)
 
 if TYPE_CHECKING:
     from ..typewriter.config import TypewriterConfig
@@ -92,6 +101,7 @@ def typewriter_train(
     if print_config:
         print(as_json(resolved.as_dict()))
         return 0
+    from ..processes import join
     from ..runs import Run, require_outside
     from ..typewriter.run import train_and_report
 
@@ -117,6 +127,8 @@ def typewriter_train(
         tensorboard=tensorboard,
         cache_folder=_cache(out),
     )
+    if not join(device).leader:
+        return 0
     for row in result.summary():
         print(row)
     return 0 if result.training.finished else 130
@@ -283,6 +295,7 @@ def typewriter_decompose(
     /,
     out: Path,
     reading: DataArgument = READ_AS_IS,
+    where: EngineArgument = ON_THIS_MACHINE,
     device: str = "auto",
 ) -> int:
     """Take lines apart: text, boxes (TSV, PAGE XML, ALTO), pictures; 1 if some were set aside.
@@ -292,14 +305,15 @@ def typewriter_decompose(
         images: Folder of line images (no annotation needed), or any data set.
         out: Folder to write into.
         reading: How the images are read.
+        where: Where it is worked on, and which part.
         device: auto, cpu, cuda, ...
     """
     from ..runs import require_outside
-    from ..typewriter.run import decompose_into
+    from ..typewriter.decompose_job import decompose_into
 
     require_outside(out, images)
     collection = read_collection(images, run_reading(run, reading))
-    result = decompose_into(run, collection, out, device)
+    result = decompose_into(run, collection, out, device, engine=where.chosen())
     for row in result.summary():
         print(row)
     return 1 if result.set_aside else 0

@@ -9,7 +9,8 @@ from pathlib import Path
 from ..lines.collection import read_lines
 from ..typewriter.assessment import evaluate_run
 from ..typewriter.config import TypewriterConfig
-from ..typewriter.run import decompose_into, train_and_report
+from ..typewriter.decompose_job import decompose_into
+from ..typewriter.run import train_and_report
 from ..typewriter.summary import write_report
 from ..typewriter.wording import evaluation_lines
 from .data import make_demo_lines

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from ..errors import DAMAGE, DataError, RunError, reason
+from ..errors import DAMAGE, DataError, RunError, damage, reason
 from ..files import write_json
 from ..runs import load_tensors, save_tensors
 from .codec import FoldCodec, VaeCodec
@@ -234,7 +234,7 @@ def load_denoiser(folder: Path, about: MiningAbout, device: torch.device | str =
     read = _read_small if (folder / "codec.json").exists() else _load_pipeline
     try:
         return _placed(read(folder, about), device)
-    except (*DAMAGE, DataError) as error:
+    except damage(DataError) as error:
         raise RunError(
             f"{folder}: damaged, or not written by typica ({reason(error)}). Train the run again."
         ) from error

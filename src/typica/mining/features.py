@@ -12,48 +12,29 @@ and the noises depend on the seed, the member and the shape only, so that a repe
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import shutil
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from tqdm import tqdm
 
-from ..errors import ConfigError, RunError
-from ..images.loading import load_pixels
-from ..images.picture import PictureCollection
+from ..errors import ConfigError
 from ..images.prompts import Told
-from ..images.sizes import working_size
-from ..memory import Room
-from ..runs import load_tensors
 from .config import FeatureConfig
 from .denoiser import Denoiser
-from .feature_store import identity, load_features, read_rows, save_features, write_rows
-from .folder import MiningAbout
-from .pixels import to_tensor
 from .table import ElementsTable
 
 __all__ = [
-    "PIECE",
     "block_output",
     "cells",
     "choose_block",
-    "element_features",
     "member_noise",
     "picture_features",
     "pool",
-    "write_features",
 ]
-
-PIECE = 64
-"""Pictures per file of intermediate results: what an interrupted run repeats at most."""
 
 
 class _Reached(Exception):
@@ -200,150 +181,3 @@ def picture_features(
         total = sums if total is None else total + sums
     assert total is not None
     return total / config.ensemble
-
-
-@torch.no_grad()
-def element_features(
-    denoiser: Denoiser,
-    table: ElementsTable,
-    collection: PictureCollection,
-    about: MiningAbout,
-    show_progress: bool = True,
-    *,
-    bfloat16: bool = False,
-    pieces: Path | None = None,
-) -> Tensor:
-    """DIFT features of all elements.
-
-    Arguments:
-        denoiser: The model, on its device.
-        table: N elements.
-        collection: Their pictures.
-        about: Configuration of the run.
-        show_progress: Show a bar on standard error.
-        bfloat16: Compute in bfloat16 if the hardware does.
-        pieces: Folder for intermediate results, from which an interrupted run goes on.
-
-    Returns:
-        `(N, D)`, float32, on the processor, every row of unit length.
-
-    Raises:
-        RunError: If an element's picture is not in the collection.
-        DataError: If a picture cannot be read, or the model does not know its label.
-        ConfigError: If the model has no such block.
-    """
-    denoiser.eval()
-    choose_block(denoiser.unet, about.config.features.block)
-    made_of = identity(denoiser, table, about, bfloat16)
-    found: Tensor | None = None
-    jobs = _jobs(table, collection, about)
-    options = about.config.features
-    room = Room(max(1, options.batch_size // options.ensemble), "one picture")
-    total = sum(len(job) for job in jobs)
-    with tqdm(total=total, desc="features", unit="picture", disable=not show_progress) as bar:
-        for number, job in enumerate(jobs):
-            path = pieces / f"piece-{number:05d}.safetensors" if pieces else None
-            rows = torch.tensor([row for _, numbers in job for row in numbers])
-            part = read_rows(path, made_of, rows) if path else None
-            if part is None:
-                part = torch.stack(
-                    list(_job(denoiser, job, table, collection, about, bfloat16, room))
-                )
-                if path is not None:
-                    write_rows(path, part, made_of, rows)
-            if found is None:
-                found = torch.zeros(len(table), part.shape[1])
-            found[rows] = part
-            bar.update(len(job))
-    return found if found is not None else torch.zeros(len(table), 0)
-
-
-Job = list[tuple[int, list[int]]]
-"""Pictures of one shape: the index of each in the collection, and its rows of the table."""
-
-
-def _jobs(table: ElementsTable, collection: PictureCollection, about: MiningAbout) -> list[Job]:
-    """All pictures that have elements, in pieces of one shape."""
-    places = {picture.id: index for index, picture in enumerate(collection)}
-    rows: dict[int, list[int]] = defaultdict(list)
-    for row, name in enumerate(table.picture.tolist()):
-        if name not in places:
-            raise RunError(
-                f"{name}: in the elements table, but not in {collection.root}. "
-                "Run `typica mine select` again on this collection."
-            )
-        rows[places[name]].append(row)
-    shapes: dict[tuple[int, int], Job] = defaultdict(list)
-    for index in sorted(rows):
-        shapes[_working(collection, index, about)].append((index, rows[index]))
-    return [
-        shapes[shape][first : first + PIECE]
-        for shape in sorted(shapes)
-        for first in range(0, len(shapes[shape]), PIECE)
-    ]
-
-
-def _working(collection: PictureCollection, index: int, about: MiningAbout) -> tuple[int, int]:
-    picture = collection.pictures[index]
-    return working_size(picture.width, picture.height, about.config.size, about.factor)
-
-
-def _job(
-    denoiser: Denoiser,
-    job: Job,
-    table: ElementsTable,
-    collection: PictureCollection,
-    about: MiningAbout,
-    bfloat16: bool,
-    room: Room,
-) -> Iterator[Tensor]:
-    """Features of one piece, in the order of its rows."""
-
-    def features_of(part: Sequence[tuple[int, list[int]]]) -> Tensor:
-        pictures = [collection.pictures[index] for index, _ in part]
-        arrays = [load_pixels(p, about.config.size, about.factor) for p in pictures]
-        latents = denoiser.codec.encode(to_tensor(arrays).to(denoiser.device))
-        labels = [picture.told for picture in pictures]  # as they were trained on
-        return picture_features(denoiser, latents, labels, about.config.features, bfloat16)
-
-    for part, maps in room.parts(job, features_of):
-        width, height = _working(collection, part[0][0], about)
-        for features, (_, rows) in zip(maps, part, strict=True):
-            for row in rows:
-                yield pool(features, table, row, height, width).cpu()
-
-
-def write_features(
-    path: Path,
-    denoiser: Denoiser,
-    table: ElementsTable,
-    collection: PictureCollection,
-    about: MiningAbout,
-    show_progress: bool = True,
-    bfloat16: bool = False,
-) -> Tensor:
-    """Compute and write the features of a table, unless the file already holds them.
-
-    An interrupted computation goes on from the pieces that it left in a folder beside the file.
-
-    Arguments:
-        path: The features file.
-        denoiser, table, collection, about, show_progress, bfloat16: See `element_features`.
-
-    Returns:
-        As `load_features`.
-    """
-    made_of = identity(denoiser, table, about, bfloat16)
-    pieces = path.with_suffix(".pieces")
-    found: Tensor | None = None
-    with contextlib.suppress(RunError):  # missing, damaged, or of other elements: made anew
-        if load_tensors(path)[1] == made_of:
-            found = load_features(path, table)
-    if found is None:
-        features = element_features(
-            denoiser, table, collection, about, show_progress, bfloat16=bfloat16, pieces=pieces
-        )
-        save_features(path, features, made_of)
-        found = load_features(path, table)
-    shutil.rmtree(pieces, ignore_errors=True)  # also those of a process that was killed right here
-    return found

@@ -19,9 +19,11 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ..checkpoints import load_optimizer, optimizer_tensors, prefixed, restored, tensors_below
-from ..errors import DAMAGE, DataError, RunError, reason
+from ..configs import require
+from ..errors import DAMAGE, DataError, RunError, damage, reason
 from ..images.prompts import Told
 from ..memory import Room
+from ..processes import ALONE, Order, Processes
 from ..runs import load_tensors, save_tensors
 from .bases import load_base
 from .batches import Batch, BatchMaker
@@ -129,7 +131,7 @@ def read_progress(folder: MiningFolder, about: MiningAbout) -> Progress:
         with safe_open(folder.checkpoint, framework="pt") as file:
             values = json.loads((file.metadata() or {})["typica"])
         key, progress = values["key"], restored(Progress, values["progress"])
-    except (*DAMAGE, SafetensorError) as error:
+    except damage(SafetensorError) as error:
         raise RunError(
             f"{folder.checkpoint}: damaged, or no checkpoint of a fine-tuning "
             f"({reason(error)}). Start a new run in another folder."
@@ -183,7 +185,13 @@ class FinetuneState:
         denoiser: Denoiser,
         cache: LatentCache,
         device: torch.device,
+        processes: Processes = ALONE,
     ) -> None:
+        self.processes = processes
+        require(
+            about.config.finetune.batch_size >= processes.count,
+            f"finetune.batch_size: cannot be shared out among {processes.count} processes",
+        )
         self.folder, self.about, self.config = folder, about, about.config.finetune
         self.denoiser, self.cache, self.device = denoiser, cache, device
         usable = [i for i in range(len(cache)) if i not in cache.skipped]
@@ -226,13 +234,17 @@ class FinetuneState:
         self.room = Room(self.config.batch_size // self.config.accumulate, "one picture")
 
     def one_step(self) -> None:
-        """Forward, backward, update."""
+        """Forward, backward, update; every process with its share of the batch."""
         config, now = self.config, self.progress
+        self.processes.tell(Order.STEP, now.step, now.total, now.rate)
         self.denoiser.unet.train()
         for group in self.optimizer.param_groups:
             group["lr"] = now.rate * learning_rate(config, now.step, now.total)
         batch = self.batches.training(now.step)
-        self.sum += self.room.fit(lambda size: self._gradients(batch, size))
+        sum_ = self.room.fit(lambda size: self._gradients(batch, size))
+        self.processes.add_gradients(self.weights.values())
+        self.processes.add([sum_])
+        self.sum += sum_
         if config.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.weights.values(), config.clip)
         self.optimizer.step()
@@ -245,11 +257,18 @@ class FinetuneState:
                     self.average[name].lerp_(weight, 1 - decay)
 
     def _gradients(self, batch: Batch, size: int) -> Tensor:
-        """Gradients of the mean loss of a batch, taken some pictures at a time; the loss."""
+        """Gradients of this process's share of the mean loss of a batch; the share of the loss.
+
+        Arguments:
+            batch: Of all processes.
+            size: Pictures at a time.
+        """
         self.optimizer.zero_grad(set_to_none=True)
         total = torch.zeros((), device=self.device)
-        for first in range(0, self.config.batch_size, size):
-            loss = self._losses(batch.part(first, first + size)).sum() / self.config.batch_size
+        own = self.processes.share(self.config.batch_size)
+        for first in range(own.start, own.stop, size):
+            part = batch.part(first, min(first + size, own.stop))
+            loss = self._losses(part).sum() / self.config.batch_size
             loss.backward()
             total += loss.detach()
         return total
@@ -345,6 +364,7 @@ class FinetuneState:
         Raises:
             RunError: If it is missing or damaged, or belongs to other options or data.
         """
+        self.processes.tell(Order.LOAD)
         progress = read_progress(self.folder, self.about)
         tensors, _ = load_tensors(self.folder.checkpoint)
         try:

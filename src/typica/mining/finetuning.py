@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageDraw
-from torch import Tensor
+import torch
 from tqdm import tqdm
 
 from ..checkpoints import MOST_ROLLBACKS, diverged
@@ -19,15 +18,17 @@ from ..files import atomic_path
 from ..hardware import choose_device, tune_process
 from ..images.picture import PictureCollection
 from ..interrupts import interruptible
+from ..processes import Order, Processes, ending, join
 from .bases import load_base, save_denoiser
+from .denoiser import Denoiser
 from .finetune_state import FinetuneState, Progress, learning_rate, read_progress
 from .folder import MiningAbout, MiningFolder
 from .latents import CACHE_FILE, LatentCache
 from .lora import merge_lora
-from .pixels import to_arrays
+from .sample_grid import sample_grid
 from .sampling import sample
 
-__all__ = ["FinetuneResult", "finetune", "sample_grid", "spread"]
+__all__ = ["FinetuneResult", "finetune", "spread"]
 
 _LOG_EVERY = 10
 """Steps between two rows of the log."""
@@ -70,7 +71,8 @@ def finetune(
     """Train a base on a labelled collection; the result is `folder.denoiser`.
 
     The train split is trained on; the val split is the held-out pictures. The caller holds the
-    lock of the folder and has written its `config.json`.
+    lock of the folder and has written its `config.json`. Under `accelerate launch` or `torchrun`
+    every process calls this; the first one's result is that of the training.
 
     Arguments:
         collection: The pictures.
@@ -93,7 +95,66 @@ def finetune(
     """
     if max_minutes is not None and not 0 < max_minutes < math.inf:
         raise ConfigError(f"--max-minutes {max_minutes}: give a number of minutes above 0")
+    processes = join(device)
     where = choose_device(device)
+    if not processes.leader:
+        return _follow(collection, folder, about, where, processes)
+    with ending(processes):
+        given = (max_minutes, where, resume, show_progress, processes)
+        return _lead(collection, folder, about, *given)
+
+
+def _cache(
+    collection: PictureCollection, folder: MiningFolder, about: MiningAbout, denoiser: Denoiser
+) -> LatentCache:
+    """What the training reads of its pictures, as far as it is there."""
+    wanted = tuple(p for p in collection if p.split in ("train", "val"))
+    key = {"base": about.base, "data": about.data, "pictures": len(wanted)}
+    config = about.config
+    return LatentCache(
+        folder.latents, wanted, denoiser.codec, config.size, config.finetune.flip, key
+    )
+
+
+def _follow(
+    collection: PictureCollection,
+    folder: MiningFolder,
+    about: MiningAbout,
+    where: torch.device,
+    processes: Processes,
+) -> FinetuneResult:
+    """Do as the leader tells: it decides when to stop, also where a signal comes to all."""
+    tune_process()
+    state: FinetuneState | None = None
+    with interruptible():
+        while True:
+            order, (step, total, rate) = processes.told()
+            if order is Order.END:
+                now = state.progress if state else Progress()
+                return FinetuneResult(now.step, now.seconds / 60, now.step >= now.total, None)
+            if state is None:
+                denoiser = load_base(about.base, about, where)
+                cache = _cache(collection, folder, about, denoiser)
+                state = FinetuneState(folder, about, denoiser, cache, where, processes)
+            if order is Order.LOAD:
+                state.load()
+            elif order is Order.STEP:
+                now = state.progress
+                now.step, now.total, now.rate = int(step), int(total), rate
+                state.one_step()
+
+
+def _lead(
+    collection: PictureCollection,
+    folder: MiningFolder,
+    about: MiningAbout,
+    max_minutes: float | None,
+    where: torch.device,
+    resume: bool,
+    show_progress: bool,
+    processes: Processes,
+) -> FinetuneResult:
+    """As `finetune`, which it is if there is one process."""
     begun = folder.checkpoint.exists()
     if begun and not resume:
         raise RunError(
@@ -110,22 +171,13 @@ def finetune(
     tune_process()
     with interruptible() as signals:
         denoiser = load_base(about.base, about, where)
-        config = about.config
-        wanted = tuple(p for p in collection if p.split in ("train", "val"))
-        key = {"base": about.base, "data": about.data, "pictures": len(wanted)}
-        cache = LatentCache(
-            folder.latents,
-            wanted,
-            denoiser.codec,
-            config.size,
-            config.finetune.flip,
-            key,
-        )
+        cache = _cache(collection, folder, about, denoiser)
         filled = cache.fill(where, signals, show_progress)
         skipped = tuple(cache.skipped.values())
         if not filled:
             return FinetuneResult(now.step, now.seconds / 60, False, now.held_out_loss, skipped)
-        state = FinetuneState(folder, about, denoiser, cache, where)
+        state = FinetuneState(folder, about, denoiser, cache, where, processes)
+        processes.tell(Order.BEGIN)
         if begun:
             state.load()
             state.progress = _planned(state.progress, about, max_minutes)
@@ -331,35 +383,3 @@ def _write_samples(state: FinetuneState, file: Path) -> None:
     )
     with atomic_path(file) as aside:
         sample_grid(pictures, labels).save(aside)
-
-
-def sample_grid(pictures: Tensor, labels: Sequence[str]) -> Image.Image:
-    """A sheet of pictures, one row for every label, its name at the left.
-
-    Arguments:
-        pictures: `(labels x n, 3, H, W)`, in [-1, 1], the n of a label next to each other.
-        labels: Their names.
-
-    Returns:
-        The sheet, RGB.
-    """
-    arrays = to_arrays(pictures)
-    height, width = arrays.shape[1:3]
-    columns, gap = len(arrays) // len(labels), 2
-    probe = ImageDraw.Draw(Image.new("RGB", (1, 1)))
-    margin = int(max(probe.textlength(_latin(label)) for label in labels)) + 8
-    size = (margin + columns * (width + gap), len(labels) * (height + gap))
-    sheet = Image.new("RGB", size, "white")
-    draw = ImageDraw.Draw(sheet)
-    for row, label in enumerate(labels):
-        top = row * (height + gap)
-        draw.text((4, top + height // 2 - 6), _latin(label), fill="black")
-        for column in range(columns):
-            picture = Image.fromarray(arrays[row * columns + column])
-            sheet.paste(picture, (margin + column * (width + gap), top))
-    return sheet
-
-
-def _latin(text: str) -> str:
-    """What the built-in typeface can show of a text."""
-    return text.encode("latin-1", "replace").decode("latin-1")

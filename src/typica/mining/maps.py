@@ -30,7 +30,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from ..errors import DAMAGE, RunError, reason
+from ..errors import DAMAGE, RunError, damage, reason
 from ..files import half_written
 from ..runs import load_tensors, save_tensors
 
@@ -240,7 +240,7 @@ def _about(path: Path) -> dict[str, Any]:
         if not isinstance(about["settings"], dict) or not isinstance(about["skipped"], list):
             raise ValueError("its description is not that of a piece")
         version = int(about["format"])
-    except (*DAMAGE, SafetensorError) as error:
+    except damage(SafetensorError) as error:
         raise RunError(
             f"{path}: damaged, or not written by typica ({reason(error)}). {_AGAIN}"
         ) from error

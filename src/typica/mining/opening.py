@@ -21,6 +21,7 @@ from ..images.collection import digest, read_pictures
 from ..images.options import PictureOptions
 from ..images.picture import PictureCollection
 from ..images.prompts import PromptTemplate
+from ..processes import join
 from ..reports.wording import flat
 from ..runs import require_outside
 from .bases import SMALL, codec_factor
@@ -69,6 +70,20 @@ def begin(
         DataError: If there are fewer than two labels.
     """
     require_outside(out, data)
+    with join(device).leader_first():
+        return _begin(data, out, base, prompt, config, reading, device, credits)
+
+
+def _begin(
+    data: Path,
+    out: Path,
+    base: str,
+    prompt: PromptTemplate,
+    config: MiningConfig,
+    reading: PictureOptions,
+    device: str,
+    credits: Sequence[str],
+) -> OpenRun:
     folder = MiningFolder(out)
     if base != SMALL and Path(base).is_dir():
         base = str(Path(base).resolve())

@@ -8,20 +8,23 @@ its own.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from ..configs import require
+from ..engines.engine import DEFAULT, Engine
 from ..errors import ConfigError, RunError
 from ..hardware import choose_device, tune_process
+from ..processes import join
 from .bases import load_base, load_denoiser
 from .denoiser import Denoiser
 from .exports import write_coco, write_csv
 from .finetuning import FinetuneResult, finetune
-from .folder import ModelName
+from .folder import MiningAbout, MiningFolder, ModelName
 from .maps import read_maps
 from .opening import OpenRun
 from .readings.filters import Filter
@@ -63,7 +66,7 @@ def finetune_run(
     Raises:
         RunError: If another process writes to the folder; otherwise as `finetune`.
     """
-    with run.folder.locked():
+    with run.folder.locked() if join(device).leader else nullcontext():
         return finetune(
             run.collection,
             run.folder,
@@ -86,17 +89,33 @@ def load_model(run: OpenRun, model: ModelName, device: str = "auto") -> Denoiser
     Raises:
         RunError: If there is no fine-tuned model.
     """
+    return _load(run.folder, run.about, model, device)
+
+
+def _load(folder: MiningFolder, about: MiningAbout, model: ModelName, device: str) -> Denoiser:
     where = choose_device(device)
     if model == "base":
-        return load_base(run.about.base, run.about, where)
-    return load_denoiser(run.folder.denoiser, run.about, where)
+        return load_base(about.base, about, where)
+    return load_denoiser(folder.denoiser, about, where)
+
+
+def _loading(
+    run: OpenRun, model: ModelName, device: str, engine: Engine
+) -> tuple[Denoiser, Callable[[], Denoiser]]:
+    """A model of a run, and how other processes get it.
+
+    Where they do the work this one leaves the device to them.
+    """
+    load = partial(_load, run.folder, run.about, model)
+    denoiser = load(device if engine.here else "cpu")
+    return denoiser, partial(load, device)
 
 
 def score_run(
     run: OpenRun,
     model: ModelName = "finetuned",
     *,
-    shard: tuple[int, int] = (0, 1),
+    engine: Engine = DEFAULT,
     device: str = "auto",
     show_progress: bool = True,
 ) -> ScoreResult:
@@ -105,7 +124,7 @@ def score_run(
     Arguments:
         run: From `begin` or `open_run`.
         model: The fine-tuned model, or the base before fine-tuning.
-        shard: (i, n): do the i-th of n parts, from 0.
+        engine: Where, and which shard.
         device: `auto`, `cpu`, `cuda`, ...
         show_progress: Show bars on standard error.
 
@@ -116,15 +135,16 @@ def score_run(
         RunError: If there is no such model yet; otherwise as `score`.
     """
     tune_process()
-    denoiser = load_model(run, model, device)
+    denoiser, load = _loading(run, model, device, engine)
     # shards write different pieces, so only whole jobs hold the folder
-    with run.folder.locked() if shard[1] == 1 else nullcontext():
+    with run.folder.locked() if engine.whole else nullcontext():
         return score(
             denoiser,
             run.collection,
             run.about,
             run.folder.maps(model),
-            shard=shard,
+            engine=engine,
+            load=load,
             bfloat16=run.about.config.typicality.bfloat16,
             show_progress=show_progress,
         )
@@ -135,38 +155,48 @@ def select_run(
     model: ModelName = "finetuned",
     *,
     without: tuple[Filter, ...] = (),
+    engine: Engine = DEFAULT,
     device: str = "auto",
     show_progress: bool = True,
-) -> dict[str, int]:
+) -> dict[str, int] | None:
     """Elements, features and clusters of a model whose maps are there (section 4.3.3).
 
     Arguments:
         run: From `begin` or `open_run`.
         model: Whose maps.
         without: Elements of these kinds are left out, and counted (`readings/filters.py`).
+        engine: Where features are computed; a shard computes its part of them, and no more.
         device: `auto`, `cpu`, `cuda`, ...
         show_progress: Show bars on standard error.
 
     Returns:
-        Number of elements and of clusters, and of elements that were left out, by reason.
+        Number of elements and of clusters, and of elements that were left out, by reason; None of
+        a shard.
 
     Raises:
         RunError: If pieces of the maps are missing, or the model is.
     """
     tune_process()
     folder = run.folder
-    with folder.locked():
-        table, clusters = select_elements(
+    # features of the model that scored: the base can be mined before it is fine-tuned
+    denoiser, load = _loading(run, model, device, engine)
+    # shards write different pieces, so only whole jobs hold the folder
+    with folder.locked() if engine.whole else nullcontext():
+        selected = select_elements(
             folder,
             model,
             read_maps(folder.maps(model)),
-            # features of the model that scored: the base can be mined before it is fine-tuned
-            load_model(run, model, device),
+            denoiser,
             run.collection,
             run.about,
             without=without,
+            engine=engine,
+            load=load,
             show_progress=show_progress,
         )
+    if selected is None:
+        return None
+    table, clusters = selected
     return {
         "elements": len(table),
         "clusters": sum(len(found) for found in clusters.typical.values()),
@@ -266,6 +296,8 @@ def mine(
             "fine-tuning"
         )
     done = finetune_run(run, max_minutes=training, device=device, show_progress=show_progress)
+    if not join(device).leader:
+        return  # the rest is work for one process, or for an engine
     if not done.finished:
         yield f"interrupted after {done.step} steps; the same command goes on from there"
         return
@@ -279,6 +311,7 @@ def mine(
             + (f", {len(scored.skipped)} could not be read" if scored.skipped else "")
         )
         found = select_run(run, model, device=device, show_progress=show_progress)
+        assert found is not None
         yield f"{model}: {found['elements']} elements, {found['clusters']} clusters"
     yield f"open {report_run(run, show_progress).resolve()}"
 

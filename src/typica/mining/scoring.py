@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,17 +21,19 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
-from ..errors import ConfigError, DataError
+from ..engines.engine import DEFAULT, Engine
+from ..engines.pieces import run_pieces
+from ..engines.worker import Function, Piece, Report
+from ..errors import DataError, RunError
 from ..hardware import fast_bfloat16
 from ..images.loading import load_pixels
 from ..images.picture import Picture, PictureCollection
 from .denoiser import Denoiser
 from .draws import Draws, posterior_noise
-from .estimator import Estimator, Report
+from .estimator import Estimator
 from .folder import MiningAbout
-from .maps import PictureMaps, Skipped, check_piece, holding, write_piece
+from .maps import PictureMaps, Skipped, check_piece, holding, piece_path, write_piece
 from .pixels import to_tensor
 
 __all__ = ["ScoreResult", "model_digest", "score", "score_settings"]
@@ -115,21 +116,24 @@ def score(
     about: MiningAbout,
     out: Path,
     *,
-    shard: tuple[int, int] = (0, 1),
+    engine: Engine = DEFAULT,
+    load: Callable[[], Denoiser] | None = None,
     bfloat16: bool = False,
     show_progress: bool = True,
 ) -> ScoreResult:
     """Score a collection, or one shard of it, into pieces (`maps.py`).
 
     Pieces that are there already are kept; a job that was interrupted or killed goes on where it
-    was, at most one piece of work is lost.
+    was, at most one piece of work of every worker is lost.
 
     Arguments:
         denoiser: The model; it is put into evaluation mode for the time being.
         collection: The pictures, all splits.
         about: The run: size, options, labels.
         out: Folder of the pieces.
-        shard: (i, n): do the pieces i, i + n, i + 2 n...
+        engine: Where, and which shard: of n shards the i-th does the pieces i, i + n, i + 2 n...
+        load: Gives the same model in another process, to be sent there; needed where the engine
+            has any.
         bfloat16: Compute the UNet in bfloat16 where the hardware does.
         show_progress: Show progress and time left on standard error.
 
@@ -137,54 +141,52 @@ def score(
         What was done and what was there already.
 
     Raises:
-        ConfigError: If the shard cannot be, or the device's memory is too small.
+        ConfigError: If the device's memory is too small.
         DataError: If a label is unknown to the model, or no picture at all can be decoded.
         RunError: If `out` holds pieces of other settings.
     """
-    number, shards = shard
-    if not 0 <= number < shards:
-        raise ConfigError(f"--shard {number}/{shards}: give 0/n to {max(shards, 1) - 1}/n")
     config = about.config.typicality
     began = time.monotonic()
     settings = score_settings(denoiser, collection, about, bfloat16)
-    mine = range(number, -(-len(collection) // config.piece), shards)
+    mine = engine.own(range(-(-len(collection) // config.piece)))
     present = {piece: check_piece(out, piece, settings) for piece in mine}
     skipped = [one for found in present.values() if found for one in found]
-    todo = [piece for piece in mine if present[piece] is None]
-    spans = {p: range(p * config.piece, min((p + 1) * config.piece, len(collection))) for p in todo}
+    spans = {n: range(n * config.piece, min((n + 1) * config.piece, len(collection))) for n in mine}
+    todo = [
+        Piece(
+            piece_path(out, number).name,
+            len(spans[number]),
+            (number, {index: collection.pictures[index] for index in spans[number]}),
+        )
+        for number in mine
+        if present[number] is None
+    ]
     known = about.labels if config.labels == "all" else collection.labels
+    if not engine.here and load is None:
+        raise TypeError("other processes need a way to load the model")
+    opened = load if load is not None and not engine.here else lambda: denoiser
+    work = _Scoring(about, known, out, settings, opened, not engine.here)
     training = denoiser.training
     denoiser.eval()
-    scored = 0
-    bar = tqdm(
-        total=sum(map(len, spans.values())),
-        disable=not show_progress,
-        file=sys.stderr,
-        smoothing=0.05,  # pictures of a collection cost about the same: a long memory
-        bar_format="score {percentage:3.0f}%|{bar}| {n:.0f}/{total_fmt} pictures "
-        "[{elapsed}<{remaining}{postfix}]",
-    )
-
-    def progress(share: float) -> None:
-        bar.update(min(share, bar.total - bar.n))  # shares need not sum to whole numbers
-
+    scored, evaluations, batch_size = 0, 0, config.batch_size
     try:
-        estimator = Estimator(denoiser, known, config.batch_size, bfloat16)
-        draws = Draws.of(config)
-        with bar, holding(out, mine):
-            for piece, span in spans.items():
-                wanted = [i for i in span if _told_alone(collection.pictures[i], about)]
-                latents, faults = _encode(denoiser, collection, wanted, about)
-                progress(len(span) - len(wanted) + len(faults))
-                maps = _score_piece(estimator, collection, latents, draws, about, progress)
-                write_piece(out, piece, maps, faults, settings)
-                skipped += faults
-                scored += len(maps)
-                if skipped:
-                    bar.set_postfix_str(f"{len(skipped)} skipped", refresh=False)
+        with holding(out, mine):
+            for _, done in run_pieces(
+                work,
+                todo,
+                engine,
+                title="score",
+                unit="pictures",
+                before=sum(len(spans[n]) for n in mine if present[n] is not None),
+                show_progress=show_progress,
+            ):
+                skipped += done.faults
+                scored += done.scored
+                evaluations += done.evaluations
+                batch_size = min(batch_size, done.batch_size)
     finally:
         denoiser.train(training)
-    if skipped and shards == 1 and len(skipped) == len(collection):
+    if skipped and engine.whole and len(skipped) == len(collection):
         raise DataError(
             f"{collection.root}: none of the pictures can be read any more; the first: "
             f"{skipped[0].message}"
@@ -193,11 +195,67 @@ def score(
         len(todo),
         len(mine) - len(todo),
         scored,
-        estimator.evaluations,
+        evaluations,
         time.monotonic() - began,
-        estimator.room.size,
+        batch_size,
         tuple(sorted(skipped, key=lambda one: one.index)),
     )
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What is told of a piece that was scored."""
+
+    scored: int
+    faults: list[Skipped]
+    evaluations: int
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class _Scoring:
+    """Scoring as the work of any process."""
+
+    about: MiningAbout
+    known: tuple[str, ...]
+    out: Path
+    settings: dict[str, Any]
+    load: Callable[[], Denoiser]
+    elsewhere: bool
+
+    def open(self) -> Function:
+        """Load the model.
+
+        Raises:
+            RunError: If it is another one here, or would be computed otherwise.
+        """
+        denoiser = self.load()
+        bfloat16 = self.settings["precision"] == "bfloat16"
+        if self.elsewhere and model_digest(denoiser) != self.settings["model"]:
+            raise RunError(
+                f"{self.out}: a worker finds another model than the process that it works for. Let "
+                "all machines see the same run folder."
+            )
+        if bfloat16 and not fast_bfloat16(denoiser.device):
+            raise RunError(
+                f"{self.out}: is scored in bfloat16, which a worker's {denoiser.device} has not. "
+                "Give all workers the same hardware, or --set typicality.bfloat16=false."
+            )
+        config = self.about.config.typicality
+        estimator = Estimator(denoiser, self.known, config.batch_size, bfloat16)
+        draws = Draws.of(config)
+
+        def piece(given: tuple[int, dict[int, Picture]], report: Report) -> _Done:
+            number, pictures = given
+            before = estimator.evaluations
+            wanted = {i: one for i, one in pictures.items() if _told_alone(one, self.about)}
+            latents, faults = _encode(denoiser, wanted, self.about)
+            report(len(pictures) - len(wanted) + len(faults))
+            maps = _score_piece(estimator, pictures, latents, draws, self.about, report)
+            write_piece(self.out, number, maps, faults, self.settings)
+            return _Done(len(maps), faults, estimator.evaluations - before, estimator.room.size)
+
+        return piece
 
 
 def _told_alone(picture: Picture, about: MiningAbout) -> tuple[str, ...]:
@@ -207,7 +265,7 @@ def _told_alone(picture: Picture, about: MiningAbout) -> tuple[str, ...]:
 
 @torch.inference_mode()
 def _encode(
-    denoiser: Denoiser, collection: PictureCollection, span: Sequence[int], about: MiningAbout
+    denoiser: Denoiser, pictures: Mapping[int, Picture], about: MiningAbout
 ) -> tuple[dict[int, Tensor], list[Skipped]]:
     """Latents of some pictures by their index, and those that cannot be decoded.
 
@@ -216,8 +274,7 @@ def _encode(
     """
     config = about.config
     latents, faults = {}, []
-    for index in span:
-        picture: Picture = collection.pictures[index]
+    for index, picture in pictures.items():
         try:
             array = load_pixels(picture, config.size, denoiser.codec.factor)
         except (DataError, OSError) as error:
@@ -236,7 +293,7 @@ def _encode(
 
 def _score_piece(
     estimator: Estimator,
-    collection: PictureCollection,
+    pictures: Mapping[int, Picture],
     latents: dict[int, Tensor],
     draws: Draws,
     about: MiningAbout,
@@ -246,14 +303,14 @@ def _score_piece(
     config = about.config.typicality
     alike: dict[tuple[int, ...], list[int]] = {}  # of one shape and number of labels
     for index, latent in latents.items():
-        branches = 1 + len(_told_alone(collection.pictures[index], about))
+        branches = 1 + len(_told_alone(pictures[index], about))
         alike.setdefault((branches, *latent.shape), []).append(index)
     found: dict[int, PictureMaps] = {}
     for (branches, *_), same in alike.items():
         # As many as fill a batch with one draw: more would only need more memory.
         count = max(1, estimator.room.size // branches)
         for start in range(0, len(same), count):
-            now = [collection.pictures[index] for index in same[start : start + count]]
+            now = [pictures[index] for index in same[start : start + count]]
             labels = [_told_alone(one, about) for one in now]
             stacked = torch.stack([latents[index] for index in same[start : start + count]])
             means = estimator(stacked, labels, draws, config.groups, report)

@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DAMAGE, DependencyError, RunError, reason
+from ..errors import DependencyError, RunError, damage, reason
 from ..files import atomic_path
 from ..values import Box
 
@@ -184,7 +184,7 @@ def read_table(path: Path) -> ElementsTable:
         found = arrow.parquet.read_table(path)
         about = json.loads((found.schema.metadata or {})[b"typica"])
         version = int(about.pop("format"))
-    except (*DAMAGE, arrow.ArrowException) as why:
+    except damage(arrow.ArrowException) as why:
         raise RunError(
             f"{path}: damaged, or no elements table of typica ({reason(why)}). "
             "Run `typica mine select` again."
@@ -201,6 +201,6 @@ def read_table(path: Path) -> ElementsTable:
         raise RunError(f"{path}: {what}. Run `typica mine select` again.")
     try:
         columns = {name: found.column(name).to_numpy() for name in COLUMNS}
-    except (*DAMAGE, arrow.ArrowException) as why:  # text that is not UTF-8
+    except damage(arrow.ArrowException) as why:  # text that is not UTF-8
         raise RunError(f"{path}: damaged ({reason(why)}). Run `typica mine select` again.") from why
     return ElementsTable.from_columns(columns, about)

@@ -19,10 +19,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..engines.engine import DEFAULT, Engine
 from ..errors import DataError, RunError
 from ..files import write_json
 from ..hardware import tune_process
@@ -51,6 +53,7 @@ class AdaptResult:
         folder: Where everything is.
         groups: The groups, coarse levels first.
         done: How many of them are adapted.
+        left: How many a signal has left undone, of those of this shard.
         minutes: Time spent on adapting, over all groups (processes run side by side).
         without_field: Lines that lack one of the fields and were left out.
         few: Of every group of the last level the letters with too few occurrences.
@@ -59,13 +62,16 @@ class AdaptResult:
     folder: Path
     groups: tuple[Group, ...]
     done: int
+    left: int
     minutes: float
     without_field: int
     few: dict[str, tuple[str, ...]]
 
     @property
     def finished(self) -> bool:
-        return self.done == len(self.groups)
+        """Whether the prototypes are there."""
+        prototypes = self.folder / "prototypes.safetensors"
+        return self.done == len(self.groups) and prototypes.exists()
 
     def summary(self) -> list[str]:
         """Lines for a terminal."""
@@ -80,6 +86,8 @@ class AdaptResult:
                 rows.append(f"  {group.name}: few occurrences of {len(marked)} letters: {shown}")
         if self.finished:
             rows.append(f"prototypes: {self.folder / 'prototypes.safetensors'}")
+        elif not self.left:
+            rows.append("when all shards are done: the same command with --resume, without --shard")
         else:
             rows.append("stopped: the same command with --resume goes on")
         return rows
@@ -104,7 +112,7 @@ def adapt(
     *,
     table: Table | None = None,
     families: str | None = None,
-    jobs: int | None = None,
+    engine: Engine = DEFAULT,
     resume: bool = False,
     progress: bool = True,
 ) -> AdaptResult:
@@ -118,8 +126,9 @@ def adapt(
         options: What learns and how long.
         table: Fields of documents that the data itself does not have.
         families: A field that names families of the groups of the first level, for comparison.
-        jobs: Groups at a time, each in a process with one thread; by default one per core.
-        resume: Go on with what is in `out`.
+        engine: Where groups are adapted to, one process per core if it names no number; a shard
+            leaves the rest, and the prototypes, to the others and to the same job without it.
+        resume: Go on with what is in `out`; shards always do.
         progress: Show progress bars on standard error.
 
     Raises:
@@ -151,8 +160,9 @@ def adapt(
         "groups": [asdict(group) | {"lines": len(group.lines)} for group in groups],
         "groups_digest": _digest([[g.name, g.field, g.family, list(g.lines)] for g in groups]),
     }
-    with run.locked():
-        _begin(run, record, resume)
+    # shards write different groups, so only whole jobs hold the folder
+    with run.locked() if engine.whole else nullcontext():
+        _begin(run, record, resume or not engine.whole)
         save_groups(run.folder / "groups.json", groups, [line.id for line in collection])
         with LineCache(collection, model.config.height, run.folder / "cache") as cache:
             if len(cache) < len(collection):
@@ -163,20 +173,21 @@ def adapt(
                     "remove them first, so that groups stay what they are."
                 )
             scenes = _scenes(run.folder, model, about, cache, options, record, progress)
-            done, seconds = len(groups), 0.0
+            done, left, seconds = len(groups), 0, 0.0
             if options.what != "nothing":
-                done, seconds = adapt_groups(
-                    Path(reference), collection, run.folder, groups, options, jobs, progress
+                done, left, seconds = adapt_groups(
+                    Path(reference), collection, run.folder, groups, options, engine, progress
                 )
-            if done < len(groups):
-                return AdaptResult(run.folder, tuple(groups), done, seconds / 60, len(without), {})
+            if done < len(groups) or not engine.whole:
+                minutes = seconds / 60
+                return AdaptResult(run.folder, tuple(groups), done, left, minutes, len(without), {})
             occurrences = _occurrences(run.folder, model, cache, scenes, progress)
         few = draw_prototypes(run.folder, record, model, groups, options, occurrences)
         write_json(
             run.folder / "problems.json",
             {"lines_without_field": [collection.lines[n].id for n in without], "few": few},
         )
-    return AdaptResult(run.folder, tuple(groups), done, seconds / 60, len(without), few)
+    return AdaptResult(run.folder, tuple(groups), done, 0, seconds / 60, len(without), few)
 
 
 def _begin(run: Run, record: dict[str, Any], resume: bool) -> None:

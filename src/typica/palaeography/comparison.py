@@ -344,8 +344,8 @@ def _notes(made: Comparison, some: Prototypes, unmatched: Sequence[str]) -> Iter
         flagged = made.use & (made.quality == flag)
         if flagged.any():
             yield (
-                f"{flagged.sum()} prototypes have ink where neither the reference nor the other groups "
-                f"have any and are flagged {flag}; the report shows which"
+                f"{flagged.sum()} prototypes have ink where neither the reference nor the other "
+                f"groups have any and are flagged {flag}; the report shows which"
             )
     none = [group for g, group in enumerate(made.groups) if not made.use[g].any()]
     if none:

@@ -1,28 +1,26 @@
-"""Adapting to many groups, several side by side, each in a process with one thread."""
+"""Adapting to many groups, each a piece of one job."""
 
 from __future__ import annotations
 
-import os
-import signal
 import time
-from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from multiprocessing import get_context
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
-from ..errors import DAMAGE, RunError
-from ..hardware import describe, tune_process
+from ..engines.engine import Engine
+from ..engines.pieces import run_pieces
+from ..engines.worker import Function, Piece, Report
+from ..errors import RunError, damage
+from ..hardware import cores, describe
 from ..interrupts import interruptible
 from ..lines.cache import LineCache
 from ..lines.line import LineCollection
 from ..runs import load_tensors, save_tensors
 from ..typewriter.storage import load_typewriter
-from .adaptation import Difference, adapt_group
+from .adaptation import adapt_group
 from .groups import Group
 from .options import AdaptOptions
 from .scene_file import load_scenes
@@ -35,77 +33,65 @@ def group_file(folder: Path, number: int) -> Path:
     return folder / "groups" / f"{number}.safetensors"
 
 
-_worker: dict[str, Any] = {}
-"""What every group needs, loaded once in each process."""
+@dataclass(frozen=True)
+class _Adapting:
+    """Adapting to groups as the work of any process."""
 
+    reference: Path
+    collection: LineCollection
+    folder: Path
+    options: AdaptOptions
 
-def _start_worker(
-    reference: Path, collection: LineCollection, folder: Path, options: AdaptOptions
-) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
-    torch.set_num_threads(1)
-    tune_process()
-    _prepare(reference, collection, folder, options)
-
-
-def _prepare(
-    reference: Path, collection: LineCollection, folder: Path, options: AdaptOptions
-) -> None:
-    model, about = load_typewriter(reference)
-    cache = LineCache(collection, model.config.height, folder / "cache")
-    number = {symbol: i for i, symbol in enumerate(about.symbols)}
-    _worker.update(
-        model=model,
-        about=about,
-        cache=cache,
-        scenes=load_scenes(folder / "scenes.safetensors")[0],
-        targets=[
+    def open(self) -> Function:
+        """Load the reference, the lines, and how it took them apart."""
+        model, about = load_typewriter(self.reference)
+        cache = LineCache(self.collection, model.config.height, self.folder / "cache")
+        number = {symbol: i for i, symbol in enumerate(about.symbols)}
+        scenes = load_scenes(self.folder / "scenes.safetensors")[0]
+        targets = [
             [number[letter] for letter in line.letters if letter in number]
             for line in cache.collection
-        ],
-        options=options,
-        folder=folder,
-    )
+        ]
 
+        def adapt_one(given: tuple[int, Group, Path | None], report: Report) -> float:
+            """Adapt to one group, write its file, and give the seconds that it took."""
+            began, worked = time.perf_counter(), time.process_time()
+            place, group, start = given
+            found = adapt_group(
+                model,
+                about.paper,
+                [np.asarray(cache[i]) for i in group.lines],
+                [scenes[i] for i in group.lines],
+                [targets[i] for i in group.lines],
+                self.options,
+                None if start is None else load_tensors(start)[0],
+            )
+            seconds = time.perf_counter() - began
+            told = {
+                "kind": "adapted",
+                "group": group.name,
+                "field": group.field,
+                "family": group.family,
+                "lines": len(group.lines),
+                "before": found.before,
+                "after": found.after,
+                "losses": [round(loss, 7) for loss in found.losses],
+                "seconds": round(seconds, 2),
+                # what it would have taken if nothing else had used the cores
+                "processor_seconds": round(time.process_time() - worked, 2),
+                "hardware": describe(torch.device("cpu")),
+            }
+            save_tensors(group_file(self.folder, place), found.difference, told)
+            return seconds
 
-def _adapt_one(number: int, group: Group, start: Path | None) -> float:
-    """Adapt to one group, write its file, and give the seconds that it took."""
-    began, worked = time.perf_counter(), time.process_time()
-    cache, options = _worker["cache"], _worker["options"]
-    first: Difference | None = None if start is None else load_tensors(start)[0]
-    found = adapt_group(
-        _worker["model"],
-        _worker["about"].paper,
-        [np.asarray(cache[i]) for i in group.lines],
-        [_worker["scenes"][i] for i in group.lines],
-        [_worker["targets"][i] for i in group.lines],
-        options,
-        first,
-    )
-    seconds = time.perf_counter() - began
-    about = {
-        "kind": "adapted",
-        "group": group.name,
-        "field": group.field,
-        "family": group.family,
-        "lines": len(group.lines),
-        "before": found.before,
-        "after": found.after,
-        "losses": [round(loss, 7) for loss in found.losses],
-        "seconds": round(seconds, 2),
-        # what it would have taken if nothing else had used the cores
-        "processor_seconds": round(time.process_time() - worked, 2),
-        "hardware": describe(torch.device("cpu")),
-    }
-    save_tensors(group_file(_worker["folder"], number), found.difference, about)
-    return seconds
+        return adapt_one
 
 
 def _seconds(path: Path) -> float | None:
     """How long a finished group took; None if it is not there or damaged."""
     try:
         return float(load_tensors(path)[1]["seconds"])
-    except (*DAMAGE, RunError):
+    except damage(RunError):
         return None
 
 
@@ -115,9 +101,9 @@ def adapt_groups(
     folder: Path,
     groups: list[Group],
     options: AdaptOptions,
-    jobs: int | None,
+    engine: Engine,
     progress: bool,
-) -> tuple[int, float]:
+) -> tuple[int, int, float]:
     """Adapt to the groups that are not done yet.
 
     Arguments:
@@ -126,79 +112,66 @@ def adapt_groups(
         folder: That of the job; it holds the scenes.
         groups: Coarse levels first.
         options: What learns and how long.
-        jobs: Groups at a time; by default one per core.
-        progress: Show a progress bar on standard error.
+        engine: Where; a shard does every n-th group of each level.
+        progress: Show progress on standard error.
 
     Returns:
-        How many are done, and the seconds that all of them took.
+        How many are done, how many of this shard are left because of a signal, and the seconds
+        that all those took which are done.
+
+    Raises:
+        RunError: If a group starts from one that another shard has not done yet.
     """
     known = [_seconds(group_file(folder, number)) for number in range(len(groups))]
-    if jobs is None:
-        jobs = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    bar = tqdm(total=len(groups), unit="group", disable=not progress, desc="adapting")
-    bar.update(sum(one is not None for one in known))
+    if engine.name == "local" and engine.workers is None:
+        engine = replace(engine, workers=cores())
+    work = _Adapting(reference, collection, folder, options)
+    left = 0
     with interruptible() as signals:
         for field in dict.fromkeys(group.field for group in groups):
-            missing = [
-                number
-                for number, group in enumerate(groups)
-                if group.field == field and known[number] is None
-            ]
+            level = [number for number, group in enumerate(groups) if group.field == field]
+            missing = [number for number in engine.own(level) if known[number] is None]
+            left += len(missing)
+            if signals:
+                continue
             # the longest first, so that no process is left alone with it at the end
             missing.sort(key=lambda number: -len(groups[number].lines))
-            starts = {number: _start(folder, groups, number, options) for number in missing}
-            made = (reference, collection, folder, options)
-            for number, seconds in _run_groups(groups, missing, starts, jobs, made, signals):
-                known[number] = seconds
-                bar.update(1)
-            if signals:
-                break
-    bar.close()
+            pieces = [
+                Piece(groups[n].name, 1, (n, groups[n], _start(folder, groups, n, options)))
+                for n in missing
+            ]
+            for piece, seconds in run_pieces(
+                work,
+                pieces,
+                engine,
+                title=f"adapting, by {field}",
+                unit="groups",
+                before=len(engine.own(level)) - len(missing),
+                signals=signals,
+                show_progress=progress,
+            ):
+                known[piece.given[0]] = seconds
+                left -= 1
     took = [one for one in known if one is not None]
-    return len(took), float(sum(took))
+    return len(took), left, float(sum(took))
 
 
-def _start(folder: Path, groups: list[Group], number: int, options: AdaptOptions) -> Path | None:
+def _start(
+    folder: Path, groups: Sequence[Group], number: int, options: AdaptOptions
+) -> Path | None:
     """The file of the group of the level above, if that is where a group starts."""
     if options.start == "reference" or not groups[number].family:
         return None
     for other in range(number):
         if groups[other].name == groups[number].family:
-            return group_file(folder, other)
+            return _there(group_file(folder, other), groups[other])
     return None
 
 
-def _run_groups(
-    groups: list[Group],
-    missing: list[int],
-    starts: dict[int, Path | None],
-    jobs: int,
-    made: tuple[Path, LineCollection, Path, AdaptOptions],
-    signals: list[int],
-) -> Iterator[tuple[int, float]]:
-    """Adapt to some groups side by side; yields each as it is done."""
-    if min(jobs, len(missing)) <= 1:
-        if missing:
-            _prepare(*made)
-        for number in missing:
-            if signals:
-                return
-            yield number, _adapt_one(number, groups[number], starts[number])
-        return
-    with ProcessPoolExecutor(
-        min(jobs, len(missing)), get_context("spawn"), _start_worker, made
-    ) as pool:
-        waiting: dict[Future[float], int] = {
-            pool.submit(_adapt_one, number, groups[number], starts[number]): number
-            for number in missing
-        }
-        while waiting:
-            done, _ = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
-            for future in done:
-                number = waiting.pop(future)
-                if not future.cancelled():
-                    yield number, future.result()
-            if signals:  # those under way are finished
-                for future in list(waiting):
-                    if future.cancel():
-                        del waiting[future]
+def _there(path: Path, group: Group) -> Path:
+    if not path.exists():
+        raise RunError(
+            f"{path}: {group.name} is not adapted to yet, and a group of this shard starts from "
+            "it. Run all shards once more when they have ended."
+        )
+    return path

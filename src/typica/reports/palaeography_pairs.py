@@ -27,7 +27,9 @@ _LARGE, _SMALL = 1.7, 0.9
 """CSS pixels for a pixel of a prototype, and of an occurrence."""
 
 
-def pair_figure(report: PalaeographyReport, pair: tuple[int, int], letters: Sequence[int]) -> Drawing:
+def pair_figure(
+    report: PalaeographyReport, pair: tuple[int, int], letters: Sequence[int]
+) -> Drawing:
     """Prototypes, differences and occurrences of some letters in two groups.
 
     Arguments:
@@ -70,16 +72,21 @@ def pair_figure(report: PalaeographyReport, pair: tuple[int, int], letters: Sequ
             drawing.add(Rectangle(x, top, *large, colour=_RULE, line=0.5))
         numbers = (
             f"distance {decimals(made.distances[k, one, other], 1)}, chance alone "
-            f"{decimals(made.tests.noise[k, one, other], 1)}, q {probability(made.q[k, one, other])}"
+            f"{decimals(made.tests.noise[k, one, other], 1)}, "
+            f"q {probability(made.q[k, one, other])}"
         )
         drawing.add(Label(head, top + large[1] + 14, numbers, 10, colour=_SOFT))
         for line, (g, name, colour) in enumerate(zip(pair, names, colours, strict=True)):
             y = top + line * (small[1] + 6)
             count = int(prototypes.counts[g, k])
             x = head + room
-            drawing.add(Label(x, y + small[1] / 2 - 2, clipped(name, 10, said - 8), 10, colour=colour))
+            drawing.add(
+                Label(x, y + small[1] / 2 - 2, clipped(name, 10, said - 8), 10, colour=colour)
+            )
             drawing.add(Label(x, y + small[1] / 2 + 11, f"{count} seen", 9, colour=_SOFT))
-            for place, card in enumerate(spread_out(report.occurrences.get((g, k), ()), OCCURRENCES)):
+            for place, card in enumerate(
+                spread_out(report.occurrences.get((g, k), ()), OCCURRENCES)
+            ):
                 x = right + place * (small[0] + 2)
                 drawing.add(Picture(x, y, *small, card.picture, title=card.line))
     y = drawing.height - 6

@@ -78,7 +78,9 @@ def _add(canvas: Image.Image, one: Mark, zoom: float) -> None:
 def _write(canvas: Image.Image, one: Label, zoom: float) -> None:
     size = one.size * zoom
     font = caption_font(size)
-    known = (" " if c.isspace() else c if in_font(c, font) else f" {code_points(c)} " for c in one.text)
+    known = (
+        " " if c.isspace() else c if in_font(c, font) else f" {code_points(c)} " for c in one.text
+    )
     text = " ".join("".join(known).split())
     wide = font.getlength(text)
     if one.room and wide > one.room * zoom:

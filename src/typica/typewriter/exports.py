@@ -158,7 +158,10 @@ def readings_to_alto(
 
 
 def pages_to_page(
-    pages: Sequence[PageReading], folder: Path, created: datetime | None = None
+    pages: Sequence[PageReading],
+    folder: Path,
+    created: datetime | None = None,
+    names: Sequence[str] | None = None,
 ) -> list[Path]:
     """Write one PAGE XML file for each page.
 
@@ -166,6 +169,7 @@ def pages_to_page(
         pages: What was read of some pages (see `typica.typewriter.page_reading`).
         folder: Where the files go, as `<name of the page>.xml`, no two to the same place.
         created: Date and time for the metadata; now if not given.
+        names: Under which names, where these pages are only some of those that go there.
 
     Returns:
         The files, in the order of the pages.
@@ -173,11 +177,14 @@ def pages_to_page(
     Raises:
         DataError: If the name of a page would lead out of the folder.
     """
-    return _write_pages(pages, folder, created, page_document)
+    return _write_pages(pages, folder, created, names, page_document)
 
 
 def pages_to_alto(
-    pages: Sequence[PageReading], folder: Path, created: datetime | None = None
+    pages: Sequence[PageReading],
+    folder: Path,
+    created: datetime | None = None,
+    names: Sequence[str] | None = None,
 ) -> list[Path]:
     """Write one ALTO file for each page.
 
@@ -185,6 +192,7 @@ def pages_to_alto(
         pages: What was read of some pages (see `typica.typewriter.page_reading`).
         folder: Where the files go, as `<name of the page>.xml`, no two to the same place.
         created: Date and time for the metadata; now if not given.
+        names: Under which names, where these pages are only some of those that go there.
 
     Returns:
         The files, in the order of the pages.
@@ -192,7 +200,7 @@ def pages_to_alto(
     Raises:
         DataError: If the name of a page would lead out of the folder.
     """
-    return _write_pages(pages, folder, created, alto_document)
+    return _write_pages(pages, folder, created, names, alto_document)
 
 
 def export_names(names: Iterable[str]) -> list[str]:
@@ -277,9 +285,11 @@ def _write_pages(
     pages: Sequence[PageReading],
     folder: Path,
     created: datetime | None,
+    names: Sequence[str] | None,
     render: Callable[[PageReading, datetime | None], bytes],
 ) -> list[Path]:
-    names = export_names(page.name for page in pages)
+    if names is None:
+        names = export_names(page.name for page in pages)
     paths = [export_path(Path(folder), name) for name in names]
     for path, page in zip(paths, pages, strict=True):
         write_bytes(path, render(page, created))

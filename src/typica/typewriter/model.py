@@ -62,6 +62,16 @@ class LineBatch:
             self.index,
         )
 
+    def part(self, first: int, end: int) -> LineBatch:
+        """Some of its lines, as wide as all of them."""
+        return LineBatch(
+            self.images[first:end],
+            self.widths[first:end],
+            None if self.targets is None else self.targets[first:end],
+            None if self.target_lengths is None else self.target_lengths[first:end],
+            self.index[first:end],
+        )
+
 
 @dataclass(frozen=True)
 class Decomposition:

@@ -26,6 +26,7 @@ from .variant_choice import (
 )
 
 __all__ = [
+    "TERMS",
     "alignment_temperature",
     "learning_rate",
     "objective",
@@ -33,6 +34,9 @@ __all__ = [
     "parameter_groups",
     "warm_start_ends",
 ]
+
+TERMS = ("loss", "reconstruction", "text", "overlap", "variants", "sparsity", "frequency")
+"""All terms that an objective can have."""
 
 
 def learning_rate(config: TypewriterConfig, step: int, total: int) -> float:

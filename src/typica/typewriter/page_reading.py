@@ -14,14 +14,18 @@ from ..lines.line import Box, Line, Points
 from .reading import LineReading
 
 __all__ = [
+    "PageKey",
     "PageReading",
     "PlacedLine",
     "RegionReading",
     "corners",
     "move_reading",
+    "page_key",
     "page_of_line",
     "page_readings",
 ]
+
+PageKey = tuple[str, Path, bool]
 
 
 @dataclass(frozen=True)
@@ -146,17 +150,27 @@ def page_readings(
     Raises:
         DataError: If a page image cannot be opened any more.
     """
-    groups: dict[tuple[str, Path, bool], list[Line]] = {}
+    groups: dict[PageKey, list[Line]] = {}
     for line in lines:
         if line.id in readings:
-            name = line.id if line.polygon is None else _page_name(line, root)
-            groups.setdefault((name, line.path, line.polygon is None), []).append(line)
+            groups.setdefault(page_key(line, root), []).append(line)
     return [
         page_of_line(readings[members[0].id], path.name)
         if alone
         else _page(name, path, members, readings)
         for (name, path, alone), members in groups.items()
     ]
+
+
+def page_key(line: Line, root: Path) -> PageKey:
+    """What the lines of a page share: its name, its image, and whether it is a line image alone.
+
+    Arguments:
+        line: A line.
+        root: The data folder, after which pages without a file of their own are named.
+    """
+    alone = line.polygon is None
+    return line.id if alone else _page_name(line, root), line.path, alone
 
 
 def _page_name(line: Line, root: Path) -> str:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 from rapidfuzz.distance import Levenshtein
 from torch import Tensor
 
@@ -20,13 +19,15 @@ from ..checkpoints import load_optimizer, optimizer_tensors, prefixed, restored,
 from ..errors import DAMAGE, DataError, RunError, reason
 from ..hardware import fast_bfloat16
 from ..lines.cache import LineCache
+from ..processes import ALONE, Order, Processes
 from ..runs import Run, load_tensors, save_tensors
 from .decoding import letters
 from .guide import Guide
 from .loading import LineLoader
 from .losses import reconstruction_loss
 from .model import Typewriter
-from .objective import learning_rate, objective, parameter_groups, warm_start_ends
+from .objective import TERMS, learning_rate, objective, parameter_groups, warm_start_ends
+from .shared_norm import share_statistics
 from .storage import TypewriterAbout, build, save_typewriter
 
 __all__ = ["Progress", "TrainingState", "validate"]
@@ -119,7 +120,9 @@ class TrainingState:
         about: TypewriterAbout,
         device: torch.device,
         guide: Guide | None = None,
+        processes: Processes = ALONE,
     ) -> None:
+        self.processes = processes
         self.run, self.about, self.config = run, about, about.config
         self.device = device
         self.autocast = self.config.training.bfloat16 and fast_bfloat16(device)
@@ -144,17 +147,14 @@ class TrainingState:
         self.train_lines = loader("train", crop, jitter)
         self.validation = loader("val")
         torch.manual_seed(self.config.training.seed)
-        # batches and model are put on the device that was asked for, by ourselves
-        self.accelerator = Accelerator(cpu=device.type == "cpu", device_placement=False)
-        if self.accelerator.num_processes > 1:
-            raise RunError("training in several processes is not supported yet: start one")
         self.model: Typewriter = build(about)
         self.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        optimizer = torch.optim.AdamW(
+        if processes.count > 1:
+            share_statistics(self.model)
+        self.optimizer = torch.optim.AdamW(
             parameter_groups(self.model),
             lr=self.config.training.learning_rate,
         )
-        self.model, self.optimizer = self.accelerator.prepare(self.model, optimizer)
         self.best: dict[str, Tensor] = {}
         self.progress = Progress(total=self.config.training.steps)
         self.sums: dict[str, Tensor] = {}
@@ -174,13 +174,23 @@ class TrainingState:
             epoch += 1
 
     def one_step(self, chosen: list[int]) -> None:
-        """Forward, backward, update."""
+        """Forward, backward, update; every process with its share of the lines.
+
+        Regularisers that are no means over lines (of variants, sparsity, frequency) are those of
+        each process's own lines, and then averaged.
+        """
         training, now = self.config.training, self.progress
+        self.processes.tell(Order.STEP, now.step, now.total, now.rate)
         rate = now.rate * learning_rate(self.config, now.step, now.total)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         follow = now.step < training.guide_until * now.total
-        batch = self.train_lines.batch(chosen, (training.seed, now.step), follow).to(self.device)
+        batch = self.train_lines.batch(chosen, (training.seed, now.step), follow)
+        own = self.processes.share(len(chosen))
+        weight = (len(own) / len(chosen)) if own else 1 / self.processes.count
+        if own:  # else the batch is too small to be shared out, and every process does all of it
+            batch = batch.part(own.start, own.stop)
+        batch = batch.to(self.device)
         if now.drawn_from is None and warm_start_ends(self.config, now.step, now.total, now.text):
             now.drawn_from = now.step
         warm = now.drawn_from is None
@@ -193,9 +203,11 @@ class TrainingState:
             autocast=self.autocast,
         )
         self.optimizer.zero_grad(set_to_none=True)
-        self.accelerator.backward(terms["loss"])
+        (terms["loss"] * weight).backward()
+        self.processes.add_gradients(self.model.parameters())
+        terms = self._over_all(terms, weight)
         if training.clip is not None:
-            self.accelerator.clip_grad_norm_(self.model.parameters(), training.clip)
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), training.clip)
         self.optimizer.step()
         now.step += 1
         if warm and "text" in terms:
@@ -204,6 +216,15 @@ class TrainingState:
         for name, value in terms.items():
             value = value.detach()
             self.sums[name] = self.sums[name] + value if name in self.sums else value
+
+    def _over_all(self, terms: dict[str, Tensor], weight: float) -> dict[str, Tensor]:
+        """The terms of the whole batch."""
+        if self.processes.count == 1:
+            return terms
+        none = torch.zeros((), device=self.device)
+        values = torch.stack([terms.get(name, none).detach() * weight for name in TERMS])
+        self.processes.add([values])
+        return {n: v for n, v in zip(TERMS, values.unbind(), strict=True) if n in terms or v != 0}
 
     def means(self) -> dict[str, float]:
         """The mean of every term since the last call."""
@@ -249,7 +270,7 @@ class TrainingState:
             save_typewriter(self.run.model, self.best, self.about)
 
     def _weights(self) -> dict[str, Tensor]:
-        state = self.accelerator.unwrap_model(self.model).state_dict()
+        state = self.model.state_dict()
         return {name: value.detach().cpu().clone() for name, value in state.items()}
 
     def save(self) -> None:
@@ -268,6 +289,7 @@ class TrainingState:
         Raises:
             RunError: If it is missing or damaged.
         """
+        self.processes.tell(Order.LOAD)
         tensors, about = load_tensors(self.run.checkpoint)
         try:
             self._restore(tensors, about)
@@ -279,7 +301,7 @@ class TrainingState:
 
     def _restore(self, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
         weights = tensors_below("model", tensors)
-        self.accelerator.unwrap_model(self.model).load_state_dict(weights)
+        self.model.load_state_dict(weights)
         self.best = tensors_below("best", tensors)
         load_optimizer(self.optimizer, tensors)
         self.progress = restored(Progress, about["progress"])

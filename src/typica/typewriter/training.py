@@ -6,6 +6,7 @@ its optimizer and a few numbers. They are written together, in one file, in one 
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections import Counter
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from tqdm import tqdm
 
 from .. import __version__
@@ -24,6 +26,7 @@ from ..interrupts import interruptible
 from ..lines.cache import LineCache
 from ..lines.line import LineCollection
 from ..memory import enough_memory
+from ..processes import Order, Processes, ending, join
 from ..runs import Run, load_tensors
 from .carrying import carry_over
 from .config import TypewriterConfig
@@ -125,6 +128,9 @@ def train(
 ) -> TrainingResult:
     """Learn an alphabet from lines.
 
+    Under `accelerate launch` or `torchrun` every process calls this; the first one's result is that
+    of the training.
+
     Arguments:
         collection: Lines with splits; the alphabet is that of the training lines.
         out: The run folder; made if needed.
@@ -151,9 +157,11 @@ def train(
     if max_minutes is not None and not 0 < max_minutes < math.inf:
         raise ConfigError(f"--max-minutes {max_minutes}: give a number of minutes above 0")
     tune_process()
-    run = Run(Path(out))
+    run, processes = Run(Path(out)), join(device)
     where = choose_device(device)
-    with run.locked():
+    if not processes.leader:
+        return _follow(run, collection, where, cache_folder, processes)
+    with run.locked(), ending(processes):
         # a run that was killed before its first checkpoint has nothing to lose
         begun = run.checkpoint.exists()
         if not begun and run.model.exists():
@@ -193,7 +201,7 @@ def train(
                 spent = time.perf_counter() - begin
             else:
                 guide, spent = read_guide(run.folder), 0.0
-            training = TrainingState(run, cache, about, where, guide)
+            training = TrainingState(run, cache, about, where, guide, processes)
             training.progress.seconds = spent  # the guide takes its part of the time
             if begun:
                 training.load()
@@ -201,7 +209,7 @@ def train(
             else:
                 if start is not None:
                     source, told = load_typewriter(start, named=False)
-                    model = training.accelerator.unwrap_model(training.model)
+                    model = training.model
                     carried = carry_over(model, about.symbols, source, told.symbols)
                     about.training["started_from"] = {"run": Path(start).name, **carried}
                     if shapes is not None:
@@ -209,13 +217,43 @@ def train(
                             model, about.symbols, load_shapes(shapes)
                         )
                 elif config.training.start == "pretrained":
-                    model = training.accelerator.unwrap_model(training.model)
-                    about.training["started_from"] = start_pretrained(model, about.symbols)
+                    about.training["started_from"] = start_pretrained(training.model, about.symbols)
                 run.log.unlink(missing_ok=True)
                 run.write_config(about.as_dict())
                 problems = [vars(p) | {"file": str(p.file.name)} for p in cache.collection.problems]
                 write_json(run.folder / "problems.json", problems)
             return _loop(training, max_minutes, tensorboard, show_progress)
+
+
+def _follow(
+    run: Run,
+    collection: LineCollection,
+    where: torch.device,
+    cache_folder: Path | None,
+    processes: Processes,
+) -> TrainingResult:
+    """Do as the leader tells: it decides when to stop, also where a signal comes to all."""
+    training: TrainingState | None = None
+    with interruptible(), contextlib.ExitStack() as end:
+        while True:
+            order, (step, total, rate) = processes.told()
+            now = training.progress if training else Progress()
+            if order is Order.END:
+                return TrainingResult(run.folder, now.step, 0.0, None, now.step >= now.total)
+            if training is None:
+                about = _begun(run)
+                cache = LineCache(collection, about.config.height, cache_folder)
+                end.enter_context(cache)
+                guide = read_guide(run.folder)
+                training = TrainingState(run, cache, about, where, guide, processes)
+                order = Order.LOAD
+            if order is Order.LOAD:
+                training.load()
+                training.model.train()
+                batches = training.batches(training.progress.step)
+            else:
+                now.step, now.total, now.rate = int(step), int(total), rate
+                training.one_step(next(batches))
 
 
 def _begun(run: Run) -> TypewriterAbout:
@@ -241,6 +279,7 @@ def _loop(
         training.judge()  # so that there is always something to keep
         now.judged = 0
         training.save()
+        training.processes.tell(Order.LOAD)
     saved = time.perf_counter()
     first = last_log = (now.step, saved)
     bar = tqdm(

@@ -16,7 +16,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ...errors import DAMAGE, DataError, DependencyError
+from ...errors import DataError, DependencyError, damage
 from ...files import write_bytes
 from ...picture_files import is_picture
 from ...sources import Fault
@@ -116,7 +116,7 @@ def _load(path: str, options: PictureOptions) -> dict[str, Any]:
             _check_format(path, builder)
             builder.download_and_prepare()
             found = builder.as_dataset()
-    except (*DAMAGE, datasets.exceptions.DatasetsError) as error:
+    except damage(datasets.exceptions.DatasetsError) as error:
         what = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise DataError(
             f"{path}: cannot be loaded as a Hugging Face data set ({what}). Check the id or "

@@ -19,8 +19,8 @@ from ...images.picture import PictureCollection
 from ..clustering import Clustering, cluster_elements, read_clusters, write_clusters
 from ..denoiser import Denoiser
 from ..elements import mine_elements
+from ..feature_job import write_features
 from ..feature_store import load_features
-from ..features import write_features
 from ..folder import MiningAbout, MiningFolder
 from ..maps import read_maps
 from ..scoring import score

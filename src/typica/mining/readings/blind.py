@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..features import write_features
+from ..feature_job import write_features
 from ..folder import ModelName
 from ..opening import OpenRun
 from ..run import load_model

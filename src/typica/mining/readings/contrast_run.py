@@ -177,7 +177,7 @@ def contrast_run(
         )
         _write_maps(folder.maps(model), found, run, contrast)
         denoiser = load_model(run, model, device)
-        table, clusters = select_elements(
+        selected = select_elements(
             folder,
             model,
             read_maps(folder.maps(model)),
@@ -186,6 +186,8 @@ def contrast_run(
             about,
             show_progress=show_progress,
         )
+        assert selected is not None  # only a shard selects nothing
+        table, clusters = selected
         plain = run.folder
         if not found.whole or not plain.elements(model).exists():
             plain = MiningFolder(folder.folder / "plain")

@@ -29,14 +29,14 @@ from tqdm import tqdm
 
 from ... import __version__
 from ...configs import require
-from ...errors import DAMAGE, RunError
+from ...errors import DAMAGE, RunError, damage
 from ...files import finite, write_json
 from ...hardware import choose_device, describe, tune_process
 from ...images.picture import PictureCollection
 from ...runs import Run, load_tensors, save_tensors
 from ..artefacts import touches_border
 from ..denoiser import Denoiser
-from ..features import write_features
+from ..feature_job import write_features
 from ..folder import MiningAbout, MiningFolder, ModelName
 from ..maps import Skipped
 from ..opening import OpenRun
@@ -335,7 +335,7 @@ def _kept(path: Path, made_of: dict[str, Any]) -> NDArray[np.float32] | None:
     """A projection of the same features in the same way, if there is one."""
     try:
         tensors, about = load_tensors(path)
-    except (*DAMAGE, RunError):
+    except damage(RunError):
         return None
     return tensors["projected"].numpy() if about == made_of else None
 

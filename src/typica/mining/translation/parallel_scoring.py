@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...engines.engine import Engine
 from ...errors import DAMAGE, RunError, reason
 from ...files import write_json
 from ...images.decoding import read_header
@@ -178,7 +179,7 @@ def score_parts(
         parts: From `plan_parts`.
         root: Folder of the set.
         about: Of the mining run, `typicality.labels` being `own`.
-        shard: As in `score`.
+        shard: (i, n): only the i-th of n parts of each, from 0.
         show_progress: Show bars on standard error.
 
     Returns:
@@ -193,7 +194,7 @@ def score_parts(
             parallel_collection(root, part.sequences),
             about,
             part.folder,
-            shard=shard,
+            engine=Engine(shard=shard),
             bfloat16=about.config.typicality.bfloat16,
             show_progress=show_progress,
         )

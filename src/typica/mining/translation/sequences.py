@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import DAMAGE, DependencyError, RunError, reason
+from ...errors import DependencyError, RunError, damage, reason
 from ...files import atomic_path
 from ..table import ElementsTable
 
@@ -197,7 +197,7 @@ def read_sequences(path: Path) -> SequencesTable:
             raise ValueError("its columns are others")
         columns = {name: found.column(name).to_pylist() for name in COLUMNS}
         return SequencesTable.from_columns(columns, labels, about)
-    except (*DAMAGE, arrow.ArrowException) as error:
+    except damage(arrow.ArrowException) as error:
         raise RunError(
             f"{path}: damaged, or no sequences table ({reason(error)}). {again}"
         ) from error

@@ -1,0 +1,1 @@
+"""Jobs in pieces: in this process, in several, on a cluster, whole or one shard."""
