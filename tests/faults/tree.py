@@ -22,6 +22,7 @@ _TIMES = frozenset(
         "lines_per_second",
         "minutes",
         "pictures_per_second",
+        "processor_seconds",
         "seconds",
         "started",
     }
