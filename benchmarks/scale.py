@@ -86,10 +86,8 @@ def make_lines(folder: Path, count: int) -> None:
     first = dict(entries)
     for number in range(len(first), count):
         name, entry = list(first.items())[number % len(first)]
-        new = f"more/{number:06d}.png"
-        target = made / "images" / new
-        target.parent.mkdir(exist_ok=True)
-        shutil.copyfile(made / "images" / name, target)
+        new = f"more_{number:06d}"
+        shutil.copyfile(made / "images" / f"{name}.png", made / "images" / f"{new}.png")
         entries[new] = entry
     (made / "annotation.json").write_text(json.dumps(entries))
     (made / "glyphs.json").unlink()

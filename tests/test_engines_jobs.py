@@ -12,7 +12,7 @@ from typica.engines.engine import DEFAULT, Engine
 from typica.errors import RunError
 from typica.lines.collection import read_lines
 from typica.mining import feature_job
-from typica.mining.config import FeatureConfig, TypicalityConfig
+from typica.mining.config import ClusterConfig, ElementConfig, FeatureConfig, TypicalityConfig
 from typica.mining.feature_job import element_features, feature_pieces
 from typica.mining.maps import missing_pieces
 from typica.mining.scoring import score
@@ -57,7 +57,9 @@ def mining(tmp_path_factory):
     config = replace(
         mining_config(),
         typicality=TypicalityConfig(draws=4, groups=2, piece=5, batch_size=8),
+        elements=ElementConfig(per_label=12),
         features=FeatureConfig(ensemble=2),
+        clusters=ClusterConfig(starts=2, stability_runs=2),
     )
     pictures = tiny_pictures(place / "data", count=6)
     about = tiny_about(config=config)
@@ -80,20 +82,6 @@ def test_scores_are_the_same_bytes_whoever_computes_them(mining, sent, tmp_path)
     again = score(tiny_small(), pictures, about, tmp_path / "two", engine=TWO, **given)
     assert (again.pieces, again.kept) == (0, 4)
     assert len(sent) == 3  # nobody was asked
-
-
-def test_real_processes_score_the_same_bytes(mining, tmp_path):
-    place, pictures, about = mining
-    score(
-        tiny_small(),
-        pictures,
-        about,
-        tmp_path / "two",
-        engine=TWO,
-        load=tiny_small,
-        show_progress=False,
-    )
-    assert tree(tmp_path / "two") == tree(place / "maps")
 
 
 def test_a_worker_that_finds_another_model_is_told(mining, sent, tmp_path):
