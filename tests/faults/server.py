@@ -1,4 +1,4 @@
-"""A process that has imported everything and forks for every command, so that a kill is cheap.
+"""A process that imports what commands need and forks for each, so that a kill is cheap.
 
 It reads one order as JSON per line of standard input and answers with one line. An order:
 
@@ -17,6 +17,7 @@ its file operations were counted, and whether any process that it started is sti
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import resource
@@ -44,22 +45,21 @@ _COUNTED = frozenset(
 """Events of `sys.audit` after which a folder may look different."""
 
 
-def _import_everything() -> None:
-    import typica.cli
-    import typica.mining.run
-    import typica.palaeography.adapt_run
-    import typica.palaeography.summary
-    import typica.typewriter.run
+_IMPORTED = {
+    "typewriter": ("typica.cli", "typica.typewriter.run"),
+    "palaeography": ("typica.palaeography.adapt_run", "typica.palaeography.summary"),
+    "mine": ("typica.mining.run", "pyarrow.parquet", "sklearn.cluster"),
+}
+"""What the commands of a group import: here, once, before the first of them."""
 
-    del typica
-    import pyarrow.parquet
-    import sklearn.cluster
-    import torch
-    from diffusers import DDIMScheduler, UNet2DConditionModel
 
-    del pyarrow, sklearn, DDIMScheduler, UNet2DConditionModel  # what commands import when run
+def _import_for(group: str) -> None:
+    for name in (*_IMPORTED["typewriter"], *_IMPORTED.get(group, ())):
+        importlib.import_module(name)
+    if group == "mine":
+        from diffusers import DDIMScheduler, UNet2DConditionModel
 
-    torch.set_num_threads(1)
+        del DDIMScheduler, UNet2DConditionModel
 
 
 def _count(counter: Path, watched: str, deadly: int | None) -> None:
@@ -129,6 +129,7 @@ def _alive(group: int) -> bool:
 
 
 def _run(order: dict[str, Any], counter: Path) -> dict[str, Any]:
+    _import_for(order["argv"][0])
     began = time.monotonic()
     counter.unlink(missing_ok=True)
     process = os.fork()
@@ -157,7 +158,6 @@ def _run(order: dict[str, Any], counter: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    _import_everything()
     counter = Path(sys.argv[1])
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever is printed by chance is no answer

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
-from ..errors import DAMAGE, DataError, RunError, damage, reason
-from ..files import write_json
+from ..errors import DAMAGE, DataError, RunError, WriteError, damage, reason
+from ..files import write_json, writing
 from ..runs import load_tensors, save_tensors
 from .codec import FoldCodec, VaeCodec
 from .conditioner import LabelTable, TextConditioner
@@ -131,13 +132,17 @@ def save_denoiser(denoiser: Denoiser, folder: Path, about: MiningAbout) -> None:
         denoiser: From `load_base`, fine-tuned or not.
         folder: What is there is replaced.
         about: What decides the run.
+
+    Raises:
+        WriteError: If there is no room or no permission; what was at `folder` stays.
     """
     aside, old = _aside(folder, "new"), _aside(folder, "old")
     _recover(folder)
     for leftover in (aside, old):
         shutil.rmtree(leftover, ignore_errors=True)
-    aside.mkdir(parents=True)
     try:
+        with writing(aside):
+            aside.mkdir(parents=True)
         if isinstance(denoiser, PipelineDenoiser):
             _write_pipeline(denoiser, aside)
         else:
@@ -145,6 +150,11 @@ def save_denoiser(denoiser: Denoiser, folder: Path, about: MiningAbout) -> None:
         if folder.exists():
             folder.rename(old)
         aside.rename(folder)
+    except SafetensorError as error:  # from diffusers: its only word for all that the system says
+        raise WriteError(
+            f"{aside}: cannot be written ({reason(error)}). Make room there, and give the same "
+            "command again."
+        ) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     shutil.rmtree(old, ignore_errors=True)

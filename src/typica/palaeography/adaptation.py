@@ -131,7 +131,10 @@ def adapt_group(
         optimizer.step()
         losses.append(float(loss.detach()))
         if not np.isfinite(losses[-1]):
-            raise RunError("adapting diverged. Lower --set learning_rate.")
+            raise RunError(
+                f"adapting diverged at step {len(losses)}: its loss became NaN or infinite. Lower "
+                "--set learning_rate."
+            )
         if tick is not None:
             tick()
     before = dict(model.named_parameters())

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -27,7 +28,7 @@ from ...files import atomic_path
 from ...hardware import choose_device, fast_bfloat16, tune_process
 from ...images.sizes import working_size
 from ...interrupts import interruptible
-from ...runs import require_outside
+from ...runs import Run, require_outside
 from ..bases import load_denoiser
 from ..denoiser import Denoiser
 from ..folder import MiningAbout, MiningFolder
@@ -196,10 +197,26 @@ def sample_set(
     """As `sample_run`, from a model that is loaded already."""
     part, parts = shard
     require(0 <= part < parts, f"--shard {part}/{parts}: write i/n, such as 0/4 to 3/4")
-    folder = SampleFolder(out)
-    samples = folder.grown(describe(denoiser, about, options))
-    if not folder.about.exists() or folder.read() != samples:
-        folder.write(samples)
+    folder, wanted = SampleFolder(out), describe(denoiser, about, options)
+    folder.grown(wanted)  # refuses before anything is written
+    # shards draw different pictures, so only whole jobs hold the folder
+    with Run(out).locked() if parts == 1 else nullcontext():
+        samples = folder.grown(wanted)
+        if not folder.about.exists() or folder.read() != samples:
+            folder.write(samples)
+        return _draw(denoiser, folder, samples, options, shard, show_progress)
+
+
+def _draw(
+    denoiser: Denoiser,
+    folder: SampleFolder,
+    samples: Samples,
+    options: SampleOptions,
+    shard: tuple[int, int],
+    show_progress: bool,
+) -> SampleResult:
+    """Draw the pictures of a shard that are not there yet."""
+    part, parts = shard
     todo: list[tuple[Batch, list[int]]] = []
     kept = 0
     for batch in batches(samples, options.batch_size)[part::parts]:
