@@ -245,7 +245,7 @@ def test_letters_alike_within_their_lines_make_no_difference(lines: int, most: i
     # what a line shares varies twice as much as the letters on it
     found: dict[bool, list[float]] = {True: [], False: []}
     careless = []
-    for seed in range(100):
+    for seed in range(60):
         made, numbers, seen = seen_on_lines(seed, lines, most, 2.0)
         use = usable(made, 5)
         effective = effective_pixels_of_occurrences(seen, numbers, 1)

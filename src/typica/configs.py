@@ -50,6 +50,8 @@ def _build(kind: Any, given: Any, where: str) -> Any:
             value = _build(hints[key], value, f"{where}{key}.")
         elif get_origin(hints[key]) is tuple and isinstance(value, list | tuple):
             value = tuple(value)
+        elif get_origin(hints[key]) is tuple and get_args(hints[key])[0] is str:
+            value = (value,) if isinstance(value, str) else value  # one of several
         require(
             is_dataclass(hints[key]) or _fits(value, hints[key]),
             f"{where}{key}: {reprlib.repr(value)} is of the wrong type or not one of the choices",
