@@ -224,15 +224,15 @@ def correlation(one: np.ndarray, two: np.ndarray) -> float:
     return float(np.corrcoef(rankdata(one), rankdata(two))[0, 1])
 
 
-def compare(found: Patches, reference: Patches, side: int) -> dict[str, float]:
-    """The four figures, means over labels."""
+def compare(found: Patches, reference: Patches, side: int, share: float = 0.2) -> dict[str, float]:
+    """The four figures, means over labels; `share` of the elements are the best ones."""
     rows = []
     for label, wanted in reference.scores.items():
         scores = found.scores[label]
         count = max(1, len(wanted) // 10)
         top = set(np.argsort(-scores, kind="stable")[:count])
         best = set(np.argsort(-wanted, kind="stable")[:count])
-        number = max(1, len(reference.elements[label]) // 5)
+        number = max(1, round(share * len(reference.elements[label])))
         aims = reference.elements[label][:number]
         hits = sum(
             any(name == other and overlaps(y - v, x - u, side) for _, other, v, u in aims)

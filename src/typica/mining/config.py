@@ -123,6 +123,9 @@ class TypicalityConfig:
     """Range of the diffusion time; the tails contribute uninformative but typical patches."""
     sampling: Literal["stratified", "uniform"] = "stratified"
     """One time in each of `draws` equal parts of the range, or all uniformly (paper)."""
+    noise: Literal["independent", "balanced"] = "independent"
+    """Noise of its own for each draw (paper), or fields that cancel one another's first-order
+    effect: as good a mean from fewer draws (`balance.py`; 20 for about 100 of the paper's)."""
     posterior: Literal["mean", "sample"] = "mean"
     """Which latent of a picture: the mean of the codec's posterior, or one seeded sample (the
     paper's program samples without a seed, so its maps cannot be repeated)."""
@@ -152,6 +155,11 @@ class TypicalityConfig:
         require(
             self.draws % self.groups == 0,
             "typicality.draws: must be a multiple of typicality.groups",
+        )
+        require(
+            self.noise == "independent" or (self.groups % 2 == 0 and self.draws >= 4),
+            "typicality.noise=balanced: needs an even number of typicality.groups, and at least "
+            "4 typicality.draws",
         )
         require(self.piece >= 1, "typicality.piece: at least 1")
         require(0 <= self.seed < 2**32, "typicality.seed: from 0 to 4294967295")

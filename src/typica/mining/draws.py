@@ -11,12 +11,15 @@ into \(S\) equal strata, and draw \(s = m G + g\) takes a jittered time of one s
 \(G\) of the m-th part of the range. So each draw has a stratum of its own, and every group
 \(s \bmod G\) has one draw in each of the \(S / G\) parts: its mean is an estimate of the same
 quality as the others, which the standard error needs.
+
+Noise is independent unless it is asked to be balanced (`balance.py`): then the draws of a half
+depend on each other, still on nothing else.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -24,6 +27,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .balance import HALVES, balance, paired_times
 from .config import TypicalityConfig
 
 __all__ = ["Draws", "posterior_noise", "standard_normal", "stratified_times", "uniform_times"]
@@ -88,28 +92,60 @@ class Draws:
     Arguments:
         fractions: Diffusion times in [0, 1), `(S,)`.
         seed: Of the noise.
+        balanced: For each half of the draws, what balances their noise (from `balance`); empty
+            if it is independent.
     """
 
     fractions: NDArray[np.float64]
     seed: int
+    balanced: tuple[tuple[NDArray[np.float64], NDArray[np.float64]], ...] = ()
+    _common: dict[tuple[int, ...], list[NDArray[np.float64]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @classmethod
     def of(cls, config: TypicalityConfig) -> Draws:
         """The pairs that a configuration asks for."""
+        given = (config.t_min, config.t_max, config.seed)
+        balanced = config.noise == "balanced"
         if config.sampling == "uniform":
-            times = uniform_times(config.draws, config.t_min, config.t_max, config.seed)
+            times = uniform_times(config.draws, *given)
+        elif balanced:
+            shares = paired_times(config.draws, config.groups, _generator("times", config.seed))
+            times = _within(shares, config.t_min, config.t_max)
         else:
-            times = stratified_times(
-                config.draws, config.groups, config.t_min, config.t_max, config.seed
-            )
-        return cls(times, config.seed)
+            times = stratified_times(config.draws, config.groups, *given)
+        if not balanced:
+            return cls(times, config.seed)
+        shares = (times - config.t_min) / (config.t_max - config.t_min)
+        return cls(
+            times, config.seed, tuple(balance(shares[half::HALVES]) for half in range(HALVES))
+        )
 
     def __len__(self) -> int:
         return len(self.fractions)
 
     def noise(self, draw: int, shape: tuple[int, ...]) -> Tensor:
         """eps of one draw, `shape` (that of one latent, `(C, h, w)`), float32, on the processor."""
-        return torch.from_numpy(standard_normal("noise", self.seed, draw, shape))
+        own = standard_normal("noise", self.seed, draw, shape)
+        if not self.balanced:
+            return torch.from_numpy(own)
+        if shape not in self._common:
+            self._common.clear()  # pictures come shape by shape: one is enough
+            self._common[shape] = [self._projected(half, shape) for half in range(HALVES)]
+        row, half = divmod(draw, HALVES)
+        columns, factors = self.balanced[half]
+        common = np.tensordot(columns[row], self._common[shape][half], 1)
+        return torch.from_numpy((factors[row] * (own - common)).astype(np.float32))
+
+    def _projected(self, half: int, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """What the fields of a half have in common along each column, `(columns, *shape)`."""
+        columns, _ = self.balanced[half]
+        total = np.zeros((columns.shape[1], *shape))
+        for row, weights in enumerate(columns):
+            own = standard_normal("noise", self.seed, row * HALVES + half, shape)
+            total += weights.reshape(-1, *[1] * len(shape)) * own
+        return total
 
 
 def posterior_noise(seed: int, picture: str, shape: tuple[int, ...]) -> Tensor:

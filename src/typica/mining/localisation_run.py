@@ -80,7 +80,9 @@ def scoring_options(given: TypicalityConfig, options: LocalisationOptions) -> Ty
         options: Times, draws, labels.
     """
     draws = given.draws if options.draws is None else options.draws
-    groups = max(count for count in range(1, min(given.groups, draws) + 1) if draws % count == 0)
+    least = 2 if given.noise == "balanced" else 1  # balanced draws have an even number of groups
+    counts = range(least, min(given.groups, draws) + 1, least)
+    groups = max((count for count in counts if draws % count == 0), default=given.groups)
     if groups == 1:  # a prime number of draws: each is a group of its own
         groups = min(draws, 100)
         draws -= draws % groups

@@ -7,6 +7,7 @@ Of every picture it keeps, by its index in the collection:
 
     typicality.INDEX   (K, h, w) float32      mean over draws, a row per label
     groups.INDEX       (K, G, h, w) float16   group means less typicality, over their `scale`
+                                              (of balanced noise: calibrated, see `balance.py`)
     scale.INDEX        (K,) float32           largest deviation of a label
     null.INDEX         (h, w) float32         mean loss under the null condition
 
@@ -64,7 +65,8 @@ class PictureMaps:
         labels: The K labels it was scored under: its own, or all.
         typicality: T of every cell, `(K, h, w)`, float32: mean over draws and channels.
         groups: Means of the G groups of draws less `typicality`, `(K, G, h, w)`, float32
-            (half precision on disk).
+            (half precision on disk). Where the noise was balanced they are scaled, so that the
+            standard errors that follow from them are those of the mean.
         null: Mean loss under the null condition, `(h, w)`, float32.
         channels: Of the latent; a cell has this many elements.
     """

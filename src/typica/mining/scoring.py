@@ -29,6 +29,7 @@ from ..errors import DataError, RunError
 from ..hardware import fast_bfloat16
 from ..images.loading import load_pixels
 from ..images.picture import Picture, PictureCollection
+from .balance import calibrated
 from .denoiser import Denoiser
 from .draws import Draws, posterior_noise
 from .estimator import Estimator
@@ -96,8 +97,10 @@ def score_settings(
         "piece",
         "seed",
     )
+    balanced = {} if config.noise == "independent" else {"noise": config.noise}
     return {
         **{name: getattr(config, name) for name in names},
+        **balanced,  # not named where it is independent, as in maps of former versions
         "pictures": len(collection),
         "collection": hashlib.blake2b(
             json.dumps(pictures, ensure_ascii=False).encode(), digest_size=16
@@ -317,12 +320,15 @@ def _score_piece(
             for row, index in enumerate(same[start : start + count]):
                 groups = means.typicality[row].cpu().numpy()
                 typicality = groups.mean(1, dtype=np.float64).astype(np.float32)
+                deviations = groups - typicality[:, None]
+                if config.noise == "balanced":
+                    deviations = calibrated(deviations)
                 found[index] = PictureMaps(
                     index,
                     now[row].id,
                     labels[row],
                     typicality,
-                    groups - typicality[:, None],
+                    deviations,
                     means.null[row].cpu().numpy(),
                     int(stacked.shape[1]),
                 )
