@@ -10,23 +10,32 @@ import copy
 import json
 import os
 import signal
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from typica.errors import TypicaError
 
+try:
+    import resource
+except ImportError:  # not on this system
+    resource = None
+
 __all__ = [
-    "TRIED",
+    "as_json",
+    "counted",
     "damaged",
     "damaged_json",
     "damaged_tensors",
     "examples",
+    "put",
     "survives",
     "within",
 ]
@@ -35,8 +44,39 @@ _GIVEN = os.environ.get("TYPICA_EXAMPLES")
 _SECONDS = 30
 """Longer than any reader needs for a small file on a busy machine: more is a hang."""
 
-TRIED: Counter[str] = Counter()
-"""How many damaged files every reader was given."""
+_MOST_MEMORY = 500_000
+"""Kilobytes that reading a small file may add to what the process ever held."""
+_EXECUTING = frozenset(
+    {
+        *("os.exec", "os.posix_spawn", "os.system", "pickle.find_class"),
+        *("socket.connect", "socket.getaddrinfo", "subprocess.Popen"),
+    }
+)
+"""Events of `sys.audit` that no reading of a file may cause."""
+_OUTSIDE = ("secret.png", "etc/passwd")
+"""How the names of files end that damaged files name, and that no reader may open."""
+
+_tried: Counter[str] = Counter()
+_watched: list[str] | None = None
+
+
+def _watch(event: str, arguments: tuple[Any, ...]) -> None:
+    if _watched is None:
+        return
+    if event in _EXECUTING or (event == "open" and str(arguments[0]).endswith(_OUTSIDE)):
+        _watched.append(f"{event} {arguments}")
+
+
+sys.addaudithook(_watch)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def counted() -> Iterator[None]:
+    """Says, where TYPICA_EXAMPLES is given, how many damaged files every reader was given."""
+    _tried.clear()
+    yield
+    if _GIVEN:
+        print(f"\n{sum(_tried.values())} damaged files: {dict(_tried)}")
 
 
 def examples(quick: int, share: float = 1.0) -> Any:
@@ -78,6 +118,8 @@ def within(seconds: int = _SECONDS) -> Iterator[None]:
 def survives(name: str, reader: Callable[[], Any], place: Path | None = None) -> Any:
     """Run a reader: it gives a value, or one of our errors with a message; all else goes on up.
 
+    It may not hang, take much memory, open what lies elsewhere, or start anything.
+
     Arguments:
         name: What is counted.
         reader: What to run.
@@ -86,16 +128,28 @@ def survives(name: str, reader: Callable[[], Any], place: Path | None = None) ->
     Returns:
         The value; None after an error.
     """
-    TRIED[name] += 1
-    with within():
-        try:
+    global _watched
+    _tried[name] += 1
+    peak = _peak_memory()
+    _watched = []
+    try:
+        with within():
             return reader()
-        except TypicaError as error:
-            message = str(error)
-            assert len(message) > 20, f"a message that helps nobody: {message!r}"
-            assert len(message) < 5000, "a message that nobody reads"
-            assert place is None or str(place) in message, f"names no file: {message!r}"
-            return None
+    except TypicaError as error:
+        message = str(error)
+        assert len(message) > 20, f"a message that helps nobody: {message!r}"
+        assert len(message) < 5000, "a message that nobody reads"
+        assert place is None or str(place) in message, f"names no file: {message!r}"
+        return None
+    finally:
+        done, _watched = _watched, None
+        assert not done, done
+        assert _peak_memory() - peak < _MOST_MEMORY
+
+
+def _peak_memory() -> int:
+    """The most memory that this process held so far, in kilobytes; 0 where it is not known."""
+    return 0 if resource is None else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 _STRINGS = (

@@ -11,8 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from .fuzzing import as_json, damaged, damaged_json, damaged_tensors, examples, put, survives
+from .fuzzing import (
+    as_json,
+    counted,
+    damaged,
+    damaged_json,
+    damaged_tensors,
+    examples,
+    put,
+    survives,
+)
 from .run_files import RUN_FILES
+
+__all__ = ["counted"]  # a fixture: says how many files were tried
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +55,7 @@ def _damaged(draw: st.DataObject, suffix: str, data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("name", RUN_FILES)
-@examples(4)
+@examples(2)
 @given(draw=st.data())
 def test_damaged_files_of_ours(made, name, draw):
     folder, file, data = made(name)
