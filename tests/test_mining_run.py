@@ -302,6 +302,27 @@ def test_the_mining_demo_runs_without_npm(tmp_path, monkeypatch):
     assert (tmp_path / "demo" / "mining" / "report" / "index.html").is_file()
 
 
+def test_the_mining_demo_takes_longer_on_a_slow_machine(tmp_path, monkeypatch):
+    from typica.demo import packages
+
+    config = tiny_config()
+    some = replace(config, typicality=replace(config.typicality, draws=4, groups=2))
+    asked = []
+
+    def mine(run, max_minutes):
+        asked.append((run.about.config.typicality.draws, max_minutes))
+        yield "open it"
+
+    monkeypatch.setattr(packages.shutil, "which", lambda name: None)
+    monkeypatch.setattr(demo_mining, "CONCEPTS", 6)
+    monkeypatch.setattr(demo_mining, "demo_mining_config", lambda: some)
+    monkeypatch.setattr(demo_mining, "scoring_minutes", lambda run, device: 30.0)
+    monkeypatch.setattr(demo_mining, "mine", mine)
+    rows = list(demo_mining.mining_demo(tmp_path / "pictures", tmp_path / "run", 10.0))
+    assert asked == [(2, 37.5)]
+    assert any("slow or busy: 2 draws instead of 4, about 38 minutes" in row for row in rows)
+
+
 def test_pictures_are_checked_by_a_command(data, tmp_path, capsys):
     assert main(["images", "check", str(data), "--size", "16", "--factor", "2"]) == 0
     assert "mining can run" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +11,9 @@ from ..images.options import PictureOptions
 from ..images.prompts import PromptTemplate
 from ..mining.bases import SMALL
 from ..mining.config import MiningConfig
-from ..mining.opening import begin
+from ..mining.opening import OpenRun, begin
 from ..mining.presets import preset
-from ..mining.run import mine
+from ..mining.run import mine, scoring_minutes
 from .designs import make_demo_pictures
 
 __all__ = ["DESIGN_PROMPT", "demo_mining_config", "mining_demo"]
@@ -20,6 +21,10 @@ __all__ = ["DESIGN_PROMPT", "demo_mining_config", "mining_demo"]
 DESIGN_PROMPT = PromptTemplate("A picture drawn by {label}.", "A picture.")
 CONCEPTS = 200
 """Pictures per label."""
+MOST_SCORING = 0.55
+"""Share of the time that scoring may take; training gets the rest."""
+SLOW_SCORING = 0.4
+"""The same on a machine that is slow or busy, whose pace may fall further."""
 
 
 def demo_mining_config() -> MiningConfig:
@@ -46,16 +51,34 @@ def mining_demo(pictures: Path, run: Path, minutes: float) -> Iterator[str]:
     yield f"pictures: {made.origin}"
     for reason in made.passed_over:
         yield f"note: {reason}"
-    opened = begin(
-        made.folder,
-        run,
-        base=SMALL,
-        prompt=DESIGN_PROMPT,
-        config=demo_mining_config(),
-        reading=PictureOptions(format="folders"),
-        credits=[
-            f"{one['label']}: {one['name']}, {one['author']}, {one['licence']}"
-            for one in made.credits
-        ],
-    )
-    yield from mine(opened, max_minutes=minutes)
+    credits = [
+        f"{one['label']}: {one['name']}, {one['author']}, {one['licence']}" for one in made.credits
+    ]
+
+    def opened(config: MiningConfig) -> OpenRun:
+        return begin(
+            made.folder,
+            run,
+            base=SMALL,
+            prompt=DESIGN_PROMPT,
+            config=config,
+            reading=PictureOptions(format="folders"),
+            credits=credits,
+        )
+
+    config = demo_mining_config()
+    begun = opened(config)
+    needed = scoring_minutes(begun, "auto")
+    if needed > MOST_SCORING * minutes:
+        # A machine that is slow or busy: a demo takes longer there, it does not give up.
+        shutil.rmtree(run)
+        draws = config.typicality.groups
+        few = replace(config.typicality, draws=draws)
+        needed *= draws / config.typicality.draws
+        minutes = max(minutes, needed / SLOW_SCORING)
+        yield (
+            f"note: this machine is slow or busy: {draws} draws instead of "
+            f"{config.typicality.draws}, about {minutes:.0f} minutes"
+        )
+        begun = opened(replace(config, typicality=few))
+    yield from mine(begun, max_minutes=minutes)
