@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..files import write_json
+from ..reports.wording import visible
 from ..typewriter.pictures import caption_picture, stack_pictures, write_png
 from ..typewriter.shapes import save_shapes
 from .allographs import AllographOptions, Proposal, propose
@@ -157,7 +158,7 @@ def allographs(folder: Path, out: Path, options: AllographOptions | None = None)
     told = [f"{len({one.letter for one in found})} letters have enough occurrences"]
     for one in proposed:
         told.append(
-            f"  {one.letter} in {one.group}: two shapes, "
+            f"  {visible(one.letter)} in {one.group}: two shapes, "
             f"{one.found.separation:.1f} deviations apart, the rarer {one.found.share:.0%} "
             f"of {one.found.count}"
         )
@@ -167,7 +168,7 @@ def allographs(folder: Path, out: Path, options: AllographOptions | None = None)
     if letters:
         save_shapes(shapes, {k: torch.from_numpy(v) for k, v in strongest(found).items()})
         told.append(
-            f"to give {' '.join(letters)} two sprites: typica typewriter train DATA "
+            f"to give {' '.join(map(visible, letters))} two sprites: typica typewriter train DATA "
             f"--start-from RUN --allographs {out} --out NEW"
         )
     else:

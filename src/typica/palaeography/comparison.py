@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import ConfigError, DataError
 from ..files import finite
+from ..reports.wording import visible
 from .cleaning import clean_prototypes
 from .comparison_options import ComparisonOptions, DistanceName
 from .criteria import Criterion, criteria_of_letter, criteria_without_letter
@@ -345,7 +346,7 @@ def _notes(made: Comparison, some: Prototypes, unmatched: Sequence[str]) -> Iter
         if flagged.any():
             yield (
                 f"{flagged.sum()} prototypes have ink where neither the reference nor the other "
-                f"groups have any and are flagged {flag}; the report shows which"
+                f"groups have any and are flagged {flag}: a mark in the table of the report"
             )
     none = [group for g, group in enumerate(made.groups) if not made.use[g].any()]
     if none:
@@ -373,10 +374,4 @@ def _notes(made: Comparison, some: Prototypes, unmatched: Sequence[str]) -> Iter
 
 def _some(letters: Sequence[str], most: int = 20) -> str:
     """Letters for a sentence; those that no font shows by their code points."""
-    shown = [
-        letter
-        if letter.isprintable() and letter.strip()
-        else "+".join(f"U+{ord(mark):04X}" for mark in letter)
-        for letter in letters[:most]
-    ]
-    return " ".join(shown) + (" ..." if len(letters) > most else "")
+    return " ".join(map(visible, letters[:most])) + (" ..." if len(letters) > most else "")

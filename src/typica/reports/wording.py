@@ -17,6 +17,7 @@ __all__ = [
     "names",
     "percent",
     "shown",
+    "visible",
 ]
 
 
@@ -65,6 +66,11 @@ def shown(symbol: str) -> str:
 def code_points(symbol: str) -> str:
     r"""The code points of a symbol, such as `U+0065 U+0303`."""
     return " ".join(f"U+{ord(character):04X}" for character in symbol)
+
+
+def visible(symbol: str) -> str:
+    r"""A symbol for a line of text; one that no font can be trusted to show by its code points."""
+    return symbol if symbol.isprintable() and symbol.strip() else code_points(symbol)
 
 
 def names(symbol: str) -> str:
