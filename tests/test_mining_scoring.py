@@ -18,6 +18,7 @@ from typica.images.loading import load_pixels
 from typica.images.picture import Picture, PictureCollection
 from typica.images.prompts import PromptTemplate
 from typica.mining import scoring
+from typica.mining.balance import calibrated
 from typica.mining.codec import Codec, FoldCodec
 from typica.mining.conditioner import LabelTable
 from typica.mining.config import MiningConfig, TypicalityConfig
@@ -153,6 +154,7 @@ def plain(denoiser, picture: Picture, labels, config: MiningConfig):
         {"sampling": "uniform", "batch_size": 3},
         {"labels": "all", "batch_size": 2},
         {"posterior": "sample"},
+        {"noise": "balanced", "draws": 8, "groups": 4},
     ],
 )
 def test_scores_are_those_of_the_plain_loop(collection, tmp_path, options):
@@ -160,7 +162,7 @@ def test_scores_are_those_of_the_plain_loop(collection, tmp_path, options):
     run_about = about(**options)
     result = run(denoiser, collection, run_about, tmp_path / "maps")
     branches = 4 if options.get("labels") == "all" else 2
-    assert result.evaluations == len(SIZES) * 6 * branches
+    assert result.evaluations == len(SIZES) * options.get("draws", 6) * branches
     assert (result.pieces, result.kept, result.pictures) == (3, 0, len(SIZES))
     assert max(denoiser.unet.batches) <= run_about.config.typicality.batch_size
     found = list(read_maps(tmp_path / "maps"))
@@ -171,6 +173,8 @@ def test_scores_are_those_of_the_plain_loop(collection, tmp_path, options):
         assert maps.channels == denoiser.codec.channels
         typicality, groups, null = plain(denoiser, picture, labels, run_about.config)
         assert maps.typicality == pytest.approx(typicality, abs=2e-6)
+        if "noise" in options:
+            groups = calibrated(groups)
         assert maps.groups == pytest.approx(groups, abs=1e-3 * np.abs(groups).max())
         assert maps.null == pytest.approx(null.numpy(), rel=1e-5)
     assert denoiser.training  # put back
@@ -208,8 +212,9 @@ def test_pictures_of_one_shape_share_batches(collection, tmp_path):
     assert sorted(denoiser.unet.batches) == [12, 12, 36, 48]
 
 
-def test_shards_and_piece_files_do_not_depend_on_each_other(collection, tmp_path):
-    run_about = about(piece=2)
+@pytest.mark.parametrize("options", [{}, {"noise": "balanced", "draws": 8, "groups": 2}])
+def test_shards_and_piece_files_do_not_depend_on_each_other(collection, tmp_path, options):
+    run_about = about(piece=2, **options)
     run(tiny_denoiser(), collection, run_about, tmp_path / "whole")
     for shard in (2, 0, 1):
         run(
@@ -397,3 +402,12 @@ def test_a_stable_diffusion_pipeline_is_scored_like_the_plain_loop(collection, t
         assert maps.typicality == pytest.approx(typicality, abs=1e-5)
         assert maps.null == pytest.approx(null.numpy(), rel=1e-4)
         assert np.abs(maps.typicality).max() > 1e-4
+
+
+def test_maps_of_independent_noise_are_those_of_former_versions(collection):
+    """Their settings do not name the noise, so pieces that were scored before stay good."""
+    denoiser = tiny_denoiser()
+    plain = score_settings(denoiser, collection, about())
+    assert "noise" not in plain
+    other = score_settings(denoiser, collection, about(noise="balanced", groups=2))
+    assert {name for name in other if other[name] != plain.get(name)} == {"noise", "groups"}

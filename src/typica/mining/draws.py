@@ -98,7 +98,9 @@ class Draws:
 
     fractions: NDArray[np.float64]
     seed: int
-    balanced: tuple[tuple[NDArray[np.float64], NDArray[np.float64]], ...] = ()
+    balanced: tuple[tuple[NDArray[np.float64], NDArray[np.float64]], ...] = field(
+        default=(), kw_only=True
+    )
     _common: dict[tuple[int, ...], list[NDArray[np.float64]]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -119,7 +121,9 @@ class Draws:
             return cls(times, config.seed)
         shares = (times - config.t_min) / (config.t_max - config.t_min)
         return cls(
-            times, config.seed, tuple(balance(shares[half::HALVES]) for half in range(HALVES))
+            times,
+            config.seed,
+            balanced=tuple(balance(shares[half::HALVES]) for half in range(HALVES)),
         )
 
     def __len__(self) -> int:
