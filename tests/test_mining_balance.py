@@ -70,10 +70,10 @@ def test_two_draws_of_a_half_are_antithetic():
 
 @pytest.mark.parametrize("sampling", ["stratified", "uniform"])
 def test_each_field_alone_is_standard_normal_and_halves_are_independent(sampling):
-    fields = np.stack([fields_of(draws_of(s, sampling=sampling), (4, 4, 4)) for s in range(200)])
-    every = fields.transpose(1, 0, 2, 3, 4).reshape(20, -1)  # 12800 numbers of each draw
-    assert np.abs(every.mean(1)).max() < 0.04
-    assert np.abs(every.var(1) - 1).max() < 0.06
+    fields = np.stack([fields_of(draws_of(s, sampling=sampling), (8, 4, 5)) for s in range(60)])
+    every = fields.transpose(1, 0, 2, 3, 4).reshape(20, -1)  # 9600 numbers of each draw
+    assert np.abs(every.mean(1)).max() < 0.05
+    assert np.abs(every.var(1) - 1).max() < 0.07
     assert np.abs((every**4).mean(1) - 3).max() < 0.4
     across = np.corrcoef(every)[0::2, 1::2]
     assert np.abs(across).max() < 0.05
@@ -100,7 +100,7 @@ def test_what_is_linear_in_the_noise_drops_out():
         assert linear[half::HALVES].mean() == pytest.approx(0, abs=1e-5)
 
 
-def integrand(draws: Draws, places: int = 6) -> np.ndarray:
+def integrand(draws: Draws, places: int = 12) -> np.ndarray:
     """A loss difference of every draw in `places` x `places` cells; the mean is known.
 
     A trend in t, a part that is linear in the noise with a slope that falls with t, and one that
@@ -113,10 +113,10 @@ def integrand(draws: Draws, places: int = 6) -> np.ndarray:
 
 
 def test_the_mean_is_unbiased_varies_less_and_claims_what_it_varies():
-    """Against the plain mean of as many independent draws, over 250 seeds."""
+    """Against the plain mean of as many independent draws, over 100 seeds."""
     found: dict[str, list] = {"balanced": [], "uniform": []}
     claims, inside, raw = [], [], []
-    for seed in range(250):
+    for seed in range(100):
         plain = TypicalityConfig(draws=20, groups=10, sampling="uniform", seed=seed)
         found["uniform"].append(integrand(Draws.of(plain)).mean(0))
         values = integrand(draws_of(seed))
@@ -134,7 +134,7 @@ def test_the_mean_is_unbiased_varies_less_and_claims_what_it_varies():
     claimed = np.square(claims).mean()
     assert 0.85 < claimed / variance < 1.25
     assert np.square(raw).mean() > 1.5 * variance  # what the factor is there for
-    assert 0.90 < np.mean(inside) < 0.98
+    assert 0.88 < np.mean(inside) < 0.97  # nine degrees of freedom: 0.92 for a t distribution
 
 
 def test_calibration_is_one_factor_for_a_picture():

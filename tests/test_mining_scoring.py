@@ -175,7 +175,7 @@ def test_scores_are_those_of_the_plain_loop(collection, tmp_path, options):
         assert maps.typicality == pytest.approx(typicality, abs=2e-6)
         if "noise" in options:
             groups = calibrated(groups)
-        assert maps.groups == pytest.approx(groups, abs=1e-3 * np.abs(groups).max())
+        assert maps.groups == pytest.approx(groups, abs=1e-3 * float(np.abs(groups).max()))
         assert maps.null == pytest.approx(null.numpy(), rel=1e-5)
     assert denoiser.training  # put back
 
