@@ -220,9 +220,8 @@ def main() -> None:
             for name in given.steps:
                 if size in given.sizes or name in CHEAP:
                     rows.append({"size": size, "step": name, **measure(name, place)})
-            shutil.rmtree(place)
-    facts = {"settings": [*SETTINGS, *LINE_SETTINGS], "cores": os.cpu_count(), "rows": rows}
-    write_result("scale", torch.device("cpu"), facts, given.out)
+        facts = {"settings": [*SETTINGS, *LINE_SETTINGS], "cores": os.cpu_count(), "rows": rows}
+        write_result("scale", torch.device("cpu"), facts, given.out)
 
 
 if __name__ == "__main__":
