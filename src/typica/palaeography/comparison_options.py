@@ -22,9 +22,8 @@ class ComparisonOptions:
     """Occurrences that a letter needs in a group: a prototype of fewer shows the reference and
     chance rather than the document."""
     letters: tuple[str, ...] = ()
-    """Letters to use, such as `letters=["m","a"]`, all if empty; with allographs a single one can be
-    named, such as `d (2)`. The
-    published comparison uses a to u without j and k."""
+    """Letters to use, such as `letters=["m","a"]`, all if empty; with allographs a single one can
+    be named, such as `d (2)`. The published comparison uses a to u without j and k."""
     distance: DistanceName = "l2"
     """`l2` (published): root of the sum of squared differences of ink. `ssim`: 1 - structural
     similarity. `ink_ssim`: the same where there is ink, so that empty paper beside a narrow letter
