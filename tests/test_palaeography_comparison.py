@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from typica.cli.palaeography import palaeography_compare
+from typica.configs import with_changes
 from typica.errors import ConfigError, DataError, RunError
 from typica.palaeography.comparison import Comparison, compare, distance_named
 from typica.palaeography.comparison_files import write_comparison
@@ -335,3 +336,11 @@ def test_command(made: Prototypes, tmp_path: Path, capsys: pytest.CaptureFixture
 def test_command_prints_its_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert palaeography_compare(tmp_path, out=tmp_path, print_config=True) == 0
     assert json.loads(capsys.readouterr().out)["least"] == 5
+
+
+def test_one_letter_is_a_list_of_letters() -> None:
+    changed = with_changes(ComparisonOptions(), ["letters=m"])
+    assert changed.letters == ("m",)
+    assert with_changes(ComparisonOptions(), ['letters=["m","a"]']).letters == ("m", "a")
+    with pytest.raises(ConfigError, match="letters"):
+        with_changes(ComparisonOptions(), ["letters=3"])
