@@ -42,6 +42,7 @@ from .helpers import tiny_lines
 from .mining_helpers import tiny_config, tiny_pictures
 
 GOLDEN = Path(__file__).parent / "golden.json"
+_FEW_DRAWS = ("typicality.draws=10", "typicality.groups=5")
 Numbers = dict[str, float]
 
 
