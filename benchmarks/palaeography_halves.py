@@ -53,7 +53,7 @@ def p_values(folder: Path, seed: int, least: int) -> NDArray[np.float64]:
     seen, ids = load_occurrences(folder / "occurrences.safetensors")
     groups = [g for g in load_groups(folder / "groups.json", ids) if g.field == about["field"]]
     draws = np.random.default_rng(seed)
-    masks = letter_masks(whole, least=least)
+    masks = letter_masks(whole, least=least).astype(np.float32)
     found = []
     for group in groups:
         order = draws.permutation(np.array(group.lines))
