@@ -1,1 +1,1 @@
-"""What may go wrong outside of the program: kills, a full disk, a folder that is shared."""
+"""What takes long or processes of its own: whole jobs that are killed, fuzzing by coverage."""

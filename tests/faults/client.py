@@ -44,7 +44,6 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o777)
         self._said = folder / "said.txt"
         path = os.pathsep.join([str(_ROOT / "src"), str(_ROOT)])
         environment = {

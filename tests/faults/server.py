@@ -7,9 +7,6 @@ It reads one order as JSON per line of standard input and answers with one line.
     seconds     kill the command after that time; null leaves it alone
     event       kill the command at this one of its file operations (from 0) below `watched`
     watched     folder
-    file_size   no file may grow beyond this many bytes, as if the disk were full
-    nobody      run as a user who owns nothing (needs root)
-    code        Python to run in the process before the command
 
 The answer: how the process ended (`status`, negative for a signal), how long it took, how many of
 its file operations were counted, and whether any process that it started is still alive.
@@ -20,7 +17,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import resource
 import signal
 import sys
 import time
@@ -91,17 +87,8 @@ def _child(order: dict[str, Any], counter: Path) -> None:
         said = os.open(order["out"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         for number in (1, 2):
             os.dup2(said, number)
-        if order.get("file_size") is not None:
-            size = int(order["file_size"])
-            resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
         if order.get("watched"):
             _count(counter, order["watched"], order.get("event"))
-        if order.get("nobody"):
-            os.setgroups([])
-            os.setgid(65534)
-            os.setuid(65534)
-        if order.get("code"):
-            exec(order["code"], {})
         from typica.cli import main
 
         status = main(order["argv"])
