@@ -125,7 +125,8 @@ class TypicalityConfig:
     """One time in each of `draws` equal parts of the range, or all uniformly (paper)."""
     noise: Literal["independent", "balanced"] = "independent"
     """Noise of its own for each draw (paper), or fields that cancel one another's first-order
-    effect: as good a mean from fewer draws (`balance.py`; 20 for about 100 of the paper's)."""
+    effect: as good a mean from fewer draws (`balance.py`; on steel plates 20 for about 50 of the
+    paper's)."""
     posterior: Literal["mean", "sample"] = "mean"
     """Which latent of a picture: the mean of the codec's posterior, or one seeded sample (the
     paper's program samples without a seed, so its maps cannot be repeated)."""
