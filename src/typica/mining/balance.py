@@ -71,7 +71,7 @@ def balance(shares: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[n
     count = len(shares)
     degree = max(0, int(np.sqrt(count / 2)) - 1)
     while True:
-        powers = np.polynomial.legendre.legvander(2 * shares - 1, degree)
+        powers = np.polynomial.legendre.legvander(2 * shares - 1, degree).astype(np.float64)
         found = _balanced(powers)
         if found is not None:
             return found
