@@ -288,7 +288,7 @@ def test_lines_are_read_in_smaller_batches(lines, tmp_path, monkeypatch, capsys)
 
 
 def test_a_step_of_fine_tuning_is_taken_in_parts(tmp_path, monkeypatch, capsys):
-    about = tiny_about(config=mining_config(batch_size=8))
+    about = tiny_about(config=mining_config(batch_size=8, bfloat16=False))
     pictures = tiny_pictures(tmp_path / "data", 4).pictures
 
     def weights():

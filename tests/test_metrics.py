@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from typica.errors import ConfigError
 from typica.files import finite
 from typica.lines.line import SPACE, Box
-from typica.typewriter.metrics import MetricsOptions, fixed_metrics, measure
+from typica.typewriter.metrics import MetricsOptions, _kerning, fixed_metrics, measure
 from typica.typewriter.placements import placements_of
 from typica.typewriter.reading import LineReading, PlacedGlyph
 from typica.typewriter.robust import (
@@ -298,3 +298,11 @@ def test_spread_and_weights():
 def test_options_that_cannot_work_are_refused(change):
     with pytest.raises(ConfigError):
         MetricsOptions(**change)
+
+
+def test_letters_that_never_stand_side_by_side_have_no_kerning():
+    """Every line holds one letter, or letters too far apart to be neighbours."""
+    nothing = np.empty(0, dtype=np.int64)
+    bearings = np.ones(2)
+    found = _kerning(nothing, nothing, np.empty(0), bearings, bearings, 30.0, MetricsOptions())
+    assert found == {}

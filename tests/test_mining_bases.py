@@ -103,6 +103,8 @@ def test_small_comes_back(tmp_path, moved):
     assert torch.equal(denoiser.schedule.signal, read.schedule.signal)
     assert read.schedule.prediction == denoiser.schedule.prediction
     x, times = torch.randn(1, 12, 8, 8), torch.tensor([500])
+    # not somewhere within a file: some processors' last digits depend on the address
+    assert all(value.data_ptr() % 16 == 0 for value in read.parameters())
     outputs = [d.output(x, times, d.condition(["b"])) for d in (denoiser, read)]
     assert torch.equal(*outputs)
     save_denoiser(tiny_small(9), folder, about)

@@ -16,17 +16,27 @@ import torch
 from PIL import Image
 
 from typica.errors import DataError, RunError
+from typica.mining import denoiser as denoising
 from typica.mining import finetuning
 from typica.mining.bases import load_base, load_denoiser
 from typica.mining.config import FinetuneConfig
+from typica.mining.denoiser import Denoiser
 from typica.mining.finetune_state import FinetuneState, learning_rate, noise_share
 from typica.mining.finetuning import finetune, spread
 from typica.mining.folder import MiningFolder
 from typica.mining.latents import LatentCache
 from typica.mining.pixels import to_tensor
 from typica.mining.sample_grid import sample_grid
+from typica.mining.schedule import NoiseSchedule
 
-from .mining_helpers import LABELS, tiny_about, tiny_config, tiny_pictures, tiny_pipeline
+from .mining_helpers import (
+    LABELS,
+    tiny_about,
+    tiny_config,
+    tiny_parts,
+    tiny_pictures,
+    tiny_pipeline,
+)
 
 CPU = torch.device("cpu")
 
@@ -42,6 +52,8 @@ def pictures(tmp_path):
 
 
 def about_of(base: str | Path = "small", factor: int = 2, **finetune_options):
+    """Options of a run; float32 unless told, so that formulas can be compared on any processor."""
+    finetune_options = {"bfloat16": False} | finetune_options
     return tiny_about(base, tiny_config(**finetune_options), factor=factor)
 
 
@@ -329,6 +341,22 @@ def test_noise_share_turns_a_training_loss_into_that_of_noise(kind):
     torch.testing.assert_close(noise_share(schedule, times) * loss, wanted, atol=1e-4, rtol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("side", "training", "wanted"), [(4, True, False), (8, True, True), (4, False, True)]
+)
+def test_maps_of_one_cell_are_trained_in_float32(monkeypatch, side, training, wanted):
+    """The tiny pipeline halves three times: four cells are one before the last halving."""
+    monkeypatch.setattr(denoising, "fast_bfloat16", lambda device: True)
+    parts, seen = tiny_parts(), []
+    unet = parts["unet"]
+    unet.register_forward_pre_hook(lambda *_: seen.append(torch.is_autocast_enabled("cpu")))
+    denoiser = Denoiser(None, None, unet, NoiseSchedule.from_scheduler(parts["scheduler"]))
+    with torch.set_grad_enabled(training):
+        x = torch.randn(1, 4, side, side)
+        denoiser.output(x, torch.tensor([5]), torch.randn(1, 3, 32), bfloat16=True)
+    assert seen == [wanted]
+
+
 # a whole training
 
 
@@ -350,6 +378,8 @@ def interrupt_at(monkeypatch, step: int) -> None:
         ("small", {"ema": 0.9, "accumulate": 2}),
         ("pipeline", {}),
         ("pipeline", {"lora_rank": 2}),
+        ("small", {"bfloat16": True}),
+        ("pipeline", {"bfloat16": True}),
     ],
 )
 def test_an_interrupted_run_ends_with_the_same_bits(

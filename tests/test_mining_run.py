@@ -292,6 +292,7 @@ def test_fewer_draws_are_named_that_are_possible(data, tmp_path, monkeypatch):
 def test_the_mining_demo_runs_without_npm(tmp_path, monkeypatch):
     from typica.demo import packages
 
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # nothing fetched before
     monkeypatch.setattr(packages.shutil, "which", lambda name: None)
     monkeypatch.setattr(demo_mining, "CONCEPTS", 6)
     config = tiny_config()
@@ -305,6 +306,7 @@ def test_the_mining_demo_runs_without_npm(tmp_path, monkeypatch):
 def test_the_mining_demo_takes_longer_on_a_slow_machine(tmp_path, monkeypatch):
     from typica.demo import packages
 
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # nothing fetched before
     config = tiny_config()
     some = replace(config, typicality=replace(config.typicality, draws=4, groups=2))
     asked = []

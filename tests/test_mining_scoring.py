@@ -201,8 +201,9 @@ def test_the_batch_size_changes_nothing(collection, tmp_path, labels):
         found = list(read_maps(tmp_path / f"{batch_size}"))
         reference = reference or found
         for one, two in zip(reference, found, strict=True):
-            assert one.typicality == pytest.approx(two.typicality, abs=3e-7)
-            assert one.null == pytest.approx(two.null, abs=3e-7)
+            # rounding: a few units in the last place of losses of about 2
+            assert one.typicality == pytest.approx(two.typicality, abs=5e-7)
+            assert one.null == pytest.approx(two.null, abs=5e-7, rel=5e-7)
 
 
 def test_pictures_of_one_shape_share_batches(collection, tmp_path):

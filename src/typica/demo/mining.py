@@ -51,9 +51,7 @@ def mining_demo(pictures: Path, run: Path, minutes: float) -> Iterator[str]:
     yield f"pictures: {made.origin}"
     for reason in made.passed_over:
         yield f"note: {reason}"
-    credits = [
-        f"{one['label']}: {one['name']}, {one['author']}, {one['licence']}" for one in made.credits
-    ]
+    credits = [_credited(one) for one in made.credits]
 
     def opened(config: MiningConfig) -> OpenRun:
         return begin(
@@ -82,3 +80,9 @@ def mining_demo(pictures: Path, run: Path, minutes: float) -> Iterator[str]:
         )
         begun = opened(replace(config, typicality=few))
     yield from mine(begun, max_minutes=minutes)
+
+
+def _credited(label: dict[str, str]) -> str:
+    """Name, author where one is named, and licence of a label's pictures, in one line."""
+    told = [label[part] for part in ("name", "author", "licence") if label.get(part)]
+    return f"{label['label']}: {', '.join(told)}"

@@ -100,6 +100,11 @@ def load_base(base: str, about: MiningAbout, device: torch.device | str = "cpu")
 
 
 def _placed(denoiser: Denoiser, device: torch.device | str) -> Denoiser:
+    # Tensors read from a file lie in its memory at any address. Some processors' libraries choose
+    # their kernels, and with them the last digits, by the address: every tensor gets memory of
+    # its own, which torch aligns, so that a model computes the same before and after its file.
+    for tensor in (*denoiser.parameters(), *denoiser.buffers()):
+        tensor.data = tensor.data.clone()
     # this order of the bytes makes convolutions faster, on processors and GPUs alike
     denoiser.unet.to(memory_format=torch.channels_last)
     return denoiser.to(device).eval()

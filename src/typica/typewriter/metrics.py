@@ -369,6 +369,8 @@ def _kerning(
     options: MetricsOptions,
 ) -> dict[tuple[int, int], float]:
     """The pairs that stand nearer or farther than their bearings say, surely and visibly."""
+    if not len(first):  # np.split makes one empty part of nothing
+        return {}
     found = {}
     count = len(left)
     key = first * count + second
