@@ -329,11 +329,11 @@ def main() -> None:
 
     rows = []
     plan = [(way, budget) for way in given.ways for budget in given.budgets]
-    real = denoiser_module.fast_bfloat16
+    real = denoiser_module.matrix_bfloat16
     for name, budget in tqdm(plan, desc="ways"):
         estimator.bfloat16 = name == "bfloat16"
         if name == "bfloat16":  # emulated where need be: the digits count here, not the time
-            denoiser_module.fast_bfloat16 = lambda device: True
+            denoiser_module.matrix_bfloat16 = lambda device: True
         repeats = []
         for seed in range(given.repeats):
             way = make_way(name, budget // 2, *limits, seed, density)
@@ -341,7 +341,7 @@ def main() -> None:
                 estimator, latents, labels, way, limits if name == "independent" else None
             )
             repeats.append(compare(read_patches(maps, pictures, sizes, side), reference, side))
-        denoiser_module.fast_bfloat16 = real
+        denoiser_module.matrix_bfloat16 = real
         mean = {key: float(np.mean([r[key] for r in repeats])) for key in repeats[0]}
         spread = float(np.std([r["spearman"] for r in repeats]))
         rows.append({"way": name, "evaluations": budget, **mean, "spearman_spread": spread})

@@ -28,7 +28,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from common import write_result
-from typica.hardware import choose_device, fast_bfloat16, tune_process
+from typica.hardware import choose_device, matrix_bfloat16, tune_process
 from typica.images.loading import load_pixels
 from typica.images.picture import Picture, PictureCollection
 from typica.images.prompts import PromptTemplate
@@ -164,7 +164,7 @@ def main() -> None:
         print(json.dumps(measure(given.one[0], given, Path(given.one[1]))))
         return
     device = choose_device(given.device)
-    kinds = [k for k in given.kinds if k != "ours-bfloat16" or fast_bfloat16(device)]
+    kinds = [k for k in given.kinds if k != "ours-bfloat16" or matrix_bfloat16(device)]
     options = ("pictures", "draws", "size", "batch_size", "device")
     rows, maps = {}, {}
     for kind in kinds:

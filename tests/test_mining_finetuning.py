@@ -346,7 +346,7 @@ def test_noise_share_turns_a_training_loss_into_that_of_noise(kind):
 )
 def test_maps_of_one_cell_are_trained_in_float32(monkeypatch, side, training, wanted):
     """The tiny pipeline halves three times: four cells are one before the last halving."""
-    monkeypatch.setattr(denoising, "fast_bfloat16", lambda device: True)
+    monkeypatch.setattr(denoising, "matrix_bfloat16", lambda device: True)
     parts, seen = tiny_parts(), []
     unet = parts["unet"]
     unet.register_forward_pre_hook(lambda *_: seen.append(torch.is_autocast_enabled("cpu")))

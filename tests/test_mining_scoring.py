@@ -372,7 +372,7 @@ def test_the_digest_is_of_everything_that_decides_the_output():
 
 def test_settings_name_reduced_precision_only_where_it_is_computed(collection, monkeypatch):
     for fast, expected in ((True, "bfloat16"), (False, "float32")):
-        monkeypatch.setattr(scoring, "fast_bfloat16", lambda device, fast=fast: fast)
+        monkeypatch.setattr(scoring, "matrix_bfloat16", lambda device, fast=fast: fast)
         found = score_settings(tiny_denoiser(), collection, about(), bfloat16=True)
         assert found["precision"] == expected
     assert score_settings(tiny_denoiser(), collection, about())["precision"] == "float32"

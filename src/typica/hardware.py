@@ -12,7 +12,7 @@ import torch
 
 from .errors import ConfigError
 
-__all__ = ["choose_device", "cores", "describe", "fast_bfloat16", "tune_process"]
+__all__ = ["choose_device", "cores", "describe", "fast_bfloat16", "matrix_bfloat16", "tune_process"]
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -50,11 +50,19 @@ def fast_bfloat16(device: torch.device) -> bool:
 
     On processors: AMX or AVX-512 BF16. Where that cannot be found out, no.
     """
+    return matrix_bfloat16(device) or (device.type == "cpu" and "avx512_bf16" in _cpu_flags())
+
+
+def matrix_bfloat16(device: torch.device) -> bool:
+    """Whether units for bfloat16 matrices make a UNet faster: GPUs that have them, AMX.
+
+    AVX-512 BF16 alone does not: a training step of `small` took 0.43 s instead of 0.36 s on an
+    AMD EPYC of two cores, an evaluation the same time, because casting eats the gain. The
+    typewriter's encoder, which is plain convolutions, gains a factor of 1.7 from it.
+    """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type == "cpu":
-        return bool({"amx_bf16", "avx512_bf16"} & _cpu_flags())
-    return False
+    return device.type == "cpu" and "amx_bf16" in _cpu_flags()
 
 
 def cores() -> int:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..hardware import fast_bfloat16
+from ..hardware import matrix_bfloat16
 from ..images.prompts import Told
 from .codec import Codec
 from .conditioner import Conditioner
@@ -62,7 +62,7 @@ class Denoiser(nn.Module):
             condition: Hidden states, `(B, L, D)`.
             bfloat16: Compute in bfloat16 if the hardware does.
         """
-        fast = bfloat16 and fast_bfloat16(self.device) and not self._too_small(noisy)
+        fast = bfloat16 and matrix_bfloat16(self.device) and not self._too_small(noisy)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=fast):
             output = self.unet(noisy, times, encoder_hidden_states=condition, return_dict=False)[0]
         result: Tensor = output.float()

@@ -26,7 +26,7 @@ from ..engines.engine import DEFAULT, Engine
 from ..engines.pieces import run_pieces
 from ..engines.worker import Function, Piece, Report
 from ..errors import DataError, RunError
-from ..hardware import fast_bfloat16
+from ..hardware import matrix_bfloat16
 from ..images.loading import load_pixels
 from ..images.picture import Picture, PictureCollection
 from .balance import calibrated
@@ -109,7 +109,7 @@ def score_settings(
         "prompt": [about.prompt.label, about.prompt.null],
         "all_labels": list(about.labels),
         "model": model_digest(denoiser),
-        "precision": "bfloat16" if bfloat16 and fast_bfloat16(denoiser.device) else "float32",
+        "precision": "bfloat16" if bfloat16 and matrix_bfloat16(denoiser.device) else "float32",
     }
 
 
@@ -239,7 +239,7 @@ class _Scoring:
                 f"{self.out}: a worker finds another model than the process that it works for. Let "
                 "all machines see the same run folder."
             )
-        if bfloat16 and not fast_bfloat16(denoiser.device):
+        if bfloat16 and not matrix_bfloat16(denoiser.device):
             raise RunError(
                 f"{self.out}: is scored in bfloat16, which a worker's {denoiser.device} has not. "
                 "Give all workers the same hardware, or --set typicality.bfloat16=false."

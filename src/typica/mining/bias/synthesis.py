@@ -25,7 +25,7 @@ from tqdm import tqdm
 from ...configs import require
 from ...errors import RunError
 from ...files import atomic_path
-from ...hardware import choose_device, fast_bfloat16, tune_process
+from ...hardware import choose_device, matrix_bfloat16, tune_process
 from ...images.sizes import working_size
 from ...interrupts import interruptible
 from ...runs import Run, require_outside
@@ -134,7 +134,7 @@ def batches(samples: Samples, size: int) -> list[Batch]:
 def describe(denoiser: Denoiser, about: MiningAbout, options: SampleOptions) -> Samples:
     """What a folder is to hold, from a run and options."""
     width, height = working_size(1, 1, about.config.size, about.factor)
-    fast = options.bfloat16 and fast_bfloat16(denoiser.device)
+    fast = options.bfloat16 and matrix_bfloat16(denoiser.device)
     return Samples(
         {
             "model": model_digest(denoiser),
