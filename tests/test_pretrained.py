@@ -12,7 +12,13 @@ from typica.errors import ConfigError, RunError
 from typica.runs import Run, load_tensors
 from typica.typewriter.config import TypewriterConfig
 from typica.typewriter.model import Typewriter
-from typica.typewriter.pretrained import PRETRAINED, fit_rows, keep_pretrained, start_pretrained
+from typica.typewriter.pretrained import (
+    PRETRAINED,
+    fit_rows,
+    keep_pretrained,
+    pretrained_fits,
+    start_pretrained,
+)
 from typica.typewriter.training import train
 
 from .helpers import tiny_config, tiny_lines
@@ -77,8 +83,12 @@ def test_other_heights_and_no_alphabet_fit_too():
     "change", ["encoder.kind=resnet32", "encoder.step=4", "encoder.features=32"]
 )
 def test_another_encoder_is_refused(change):
+    model = _model(change)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    assert not pretrained_fits(model)
     with pytest.raises(ConfigError, match=r"encoder\.kind=compact"):
-        start_pretrained(_model(change), SYMBOLS)
+        start_pretrained(model, SYMBOLS)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
 def test_what_is_kept_is_what_starts(tmp_path, lines):
@@ -98,14 +108,22 @@ def test_what_is_kept_is_what_starts(tmp_path, lines):
         start_pretrained(model, symbols, tmp_path / "none")
 
 
-def test_a_training_starts_from_it_and_says_so(tmp_path, lines):
+@pytest.mark.parametrize(
+    ("start", "fits"), [("pretrained", True), ("auto", True), ("auto", False), ("random", True)]
+)
+def test_a_training_starts_from_it_and_says_so(tmp_path, lines, start, fits):
     config = tiny_config()
-    changed = replace(
-        config,
-        encoder=TypewriterConfig().encoder,
-        training=replace(config.training, start="pretrained", steps=2),
+    encoder = TypewriterConfig().encoder if fits else config.encoder
+    training = replace(config.training, start=start, steps=2)
+    train(
+        lines,
+        tmp_path / "run",
+        replace(config, encoder=encoder, training=training),
+        show_progress=False,
     )
-    train(lines, tmp_path / "run", changed, show_progress=False)
-    told = Run(tmp_path / "run").read_config()["training"]["started_from"]
-    assert told["file"] == "pretrained.safetensors"
-    assert told["characters"] > 0
+    told = Run(tmp_path / "run").read_config()["training"].get("started_from")
+    if start == "random" or not fits:
+        assert told is None
+    else:
+        assert told["file"] == "pretrained.safetensors"
+        assert told["characters"] > 0

@@ -254,15 +254,19 @@ class TrainingConfig:
     stand for. `off` (paper): its picture alone, from which few sprites come to be used."""
     guide_until: float = 1.0
     """Share of the steps until which the guide is followed."""
-    start: Literal["random", "pretrained"] = "random"
+    start: Literal["auto", "random", "pretrained"] = "random"
     """`random` (paper): everything is learnt from the collection alone. `pretrained`: encoder and
     selection start as they learnt to read rendered lines in twenty-five typefaces; the sprites
-    still come from the collection. For few lines or little time."""
+    still come from the collection. `auto`: pretrained where the encoder is of that kind and size,
+    otherwise random."""
     seed: int = 0
 
     def __post_init__(self) -> None:
         require(self.guide in ("templates", "off"), f"training.guide: no kind {self.guide!r}")
-        require(self.start in ("random", "pretrained"), f"training.start: no kind {self.start!r}")
+        require(
+            self.start in ("auto", "random", "pretrained"),
+            f"training.start: no kind {self.start!r}",
+        )
         require(0 <= self.guide_until <= 1, "training.guide_until: between 0 and 1")
         require(self.batch_size >= 1, "training.batch_size: at least 1")
         require(self.steps >= 1, "training.steps: at least 1")

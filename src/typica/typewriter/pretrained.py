@@ -21,7 +21,7 @@ from ..runs import load_tensors, save_tensors
 from .model import Typewriter
 from .storage import load_typewriter
 
-__all__ = ["PRETRAINED", "fit_rows", "keep_pretrained", "start_pretrained"]
+__all__ = ["PRETRAINED", "fit_rows", "keep_pretrained", "pretrained_fits", "start_pretrained"]
 
 PRETRAINED = Path(__file__).parent / "pretrained.safetensors"
 _ROWS = "encoder.backbone.collapse.weight"
@@ -71,20 +71,16 @@ def start_pretrained(
     """
     tensors, about = load_tensors(path)
     mine = model.state_dict()
-    for name, value in tensors.items():
-        if name == _CODES:
-            continue
-        wanted = mine.get(name)
-        fitted = value.to(wanted.dtype) if wanted is not None else value
-        if name == _ROWS and wanted is not None and wanted.dim() == 4:
-            fitted = fit_rows(fitted, wanted.shape[2])
-        if wanted is None or wanted.shape != fitted.shape:
-            raise ConfigError(
-                f"training.start=pretrained: does not fit this typewriter ({name}). It needs "
-                "encoder.kind=compact, encoder.step=8, encoder.features=64 and "
-                "selection.probability_network=true; or leave training.start=random."
-            )
-        wanted.copy_(fitted)
+    fitted = _fitted(tensors, mine)
+    misfits = [name for name, value in fitted.items() if value is None]
+    if misfits:
+        raise ConfigError(
+            f"training.start=pretrained: does not fit this typewriter ({misfits[0]}). It needs "
+            "encoder.kind=compact, encoder.step=8, encoder.features=64 and "
+            "selection.probability_network=true; or leave training.start=auto."
+        )
+    for name, value in fitted.items():
+        mine[name].copy_(value)
     known = {symbol: row for row, symbol in enumerate(about["symbols"])}
     codes, target = tensors[_CODES].float(), mine[_CODES]
     found: set[str] = set()
@@ -97,6 +93,28 @@ def start_pretrained(
                 own = 0.1 * target[sprite] if owner.count(character) > 1 else 0.0
                 target[sprite] = codes[known[symbol]] + own
     return {"file": path.name, "characters": len(found), "made_by": about["made_by"]}
+
+
+def pretrained_fits(model: Typewriter, path: Path = PRETRAINED) -> bool:
+    """Whether `start_pretrained` can be used: the encoder is of the same kind and size."""
+    return None not in _fitted(load_tensors(path)[0], model.state_dict()).values()
+
+
+def _fitted(tensors: Mapping[str, Tensor], mine: Mapping[str, Tensor]) -> dict[str, Tensor | None]:
+    """The kept tensors in the form of a model's own; None where there is no such form."""
+    fitted: dict[str, Tensor | None] = {}
+    for name, value in tensors.items():
+        if name == _CODES:  # go by character, not by place
+            continue
+        wanted = mine.get(name)
+        if wanted is None:
+            fitted[name] = None
+            continue
+        value = value.to(wanted.dtype)
+        if name == _ROWS and wanted.dim() == 4:
+            value = fit_rows(value, wanted.shape[2])
+        fitted[name] = value if value.shape == wanted.shape else None
+    return fitted
 
 
 def keep_pretrained(run: Path, path: Path = PRETRAINED) -> dict[str, Any]:

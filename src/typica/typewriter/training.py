@@ -33,7 +33,7 @@ from .config import TypewriterConfig
 from .guide import Guide, find_guide, read_guide, write_guide
 from .loading import collection_colours
 from .objective import learning_rate
-from .pretrained import start_pretrained
+from .pretrained import pretrained_fits, start_pretrained
 from .shapes import load_shapes, start_as_shapes
 from .state import Progress, TrainingState
 from .storage import TypewriterAbout, load_typewriter, save_typewriter
@@ -216,7 +216,9 @@ def train(
                         about.training["started_from"]["shapes"] = start_as_shapes(
                             model, about.symbols, load_shapes(shapes)
                         )
-                elif config.training.start == "pretrained":
+                elif config.training.start == "pretrained" or (
+                    config.training.start == "auto" and pretrained_fits(training.model)
+                ):
                     about.training["started_from"] = start_pretrained(training.model, about.symbols)
                 run.log.unlink(missing_ok=True)
                 run.write_config(about.as_dict())
