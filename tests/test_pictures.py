@@ -10,6 +10,7 @@ from PIL import Image
 
 from typica.errors import DataError
 from typica.lines.line import Box
+from typica.typewriter import pictures
 from typica.typewriter.pictures import (
     draw_boxes,
     label_colours,
@@ -67,7 +68,8 @@ def test_sprite_sheet_holds_every_sprite_in_its_place(count, columns, gap, seed)
     assert (sheet[~left] == 255).all()
 
 
-def test_captions_are_below_and_tell_missing_characters():
+def test_captions_are_below_and_tell_missing_characters(monkeypatch):
+    monkeypatch.setattr(pictures, "SYSTEM_FONTS", ())
     masks = np.zeros((3, 8, 8))
     sheet = sprite_sheet(masks, ["a", "\ue001", "e\u0303"], columns=3, gap=0)
     tiles = np.split(sheet, 3, axis=1)
@@ -76,6 +78,27 @@ def test_captions_are_below_and_tell_missing_characters():
         assert (tile[8:] < 128).any()
     ink = [(tile < 128).sum() for tile in tiles]
     assert ink[0] < ink[1] < ink[2]  # one letter, one code point, two code points
+
+
+def test_captions_are_set_in_the_font_that_lacks_least(monkeypatch):
+    fonts = {"poor": "ab", "better": "abß", "best": "abßſ", "never": "abßſ"}
+    asked = []
+
+    def truetype(name, size):
+        asked.append(name)
+        if name not in fonts:
+            raise OSError("no such font")
+        return name
+
+    monkeypatch.setattr(pictures, "SYSTEM_FONTS", ("absent", *fonts))
+    monkeypatch.setattr(pictures.ImageFont, "truetype", truetype)
+    monkeypatch.setattr(pictures.ImageFont, "load_default", lambda size: "poor")
+    monkeypatch.setattr(pictures, "in_font", lambda text, font: set(text) <= set(fonts[font]))
+    assert pictures.caption_font(text="abß ſ\n") == "best"
+    assert asked == ["absent", "poor", "better", "best"]
+    asked.clear()
+    assert pictures.caption_font(text="ab") == "poor"
+    assert asked == []
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ and blue, 0 black and 255 full light. Ink is black on white.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -31,6 +31,17 @@ __all__ = [
 ]
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+SYSTEM_FONTS = (
+    "DejaVuSans.ttf",
+    "NotoSans-Regular.ttf",
+    "FreeSans.ttf",
+    "LiberationSans-Regular.ttf",
+    "Arial Unicode.ttf",
+    "Arial.ttf",
+    "segoeui.ttf",
+)
+"""Fonts with many letters that systems carry; Pillow looks for them where fonts are kept."""
 
 _CAPTION = 12  # height of a caption's letters, in pixels
 _GRID = 14  # steps of each primary colour among which label colours are chosen
@@ -102,7 +113,8 @@ def sprite_sheet(
             the caption font lacks is given by its code points (`U+017F`).
         columns: Sprites in a row, at least 1; fewer if there are fewer sprites.
         gap: White pixels around each sprite, at least 0.
-        font: A font file for the captions; Pillow's own (little more than ASCII) if not given.
+        font: A font file for the captions; if not given, Pillow's own (little more than ASCII)
+            or that font of the system which has most of the symbols.
 
     Returns:
         Grey picture with shape `(H, W)`.
@@ -123,7 +135,7 @@ def sprite_sheet(
     tiles[:count] = np.rint(255 * (1 - ink)).astype(np.uint8)
     below = 0
     if symbols is not None:
-        letters = caption_font(path=font)
+        letters = caption_font(path=font, text="".join(symbols))
         captions = [_caption(symbol, letters) for symbol in symbols]
         below = max(caption.shape[0] for caption in captions)
         wide = max(width, *(caption.shape[1] for caption in captions))
@@ -140,22 +152,40 @@ def sprite_sheet(
     return np.ascontiguousarray(grid.reshape(rows * tall, columns * wide))
 
 
-def caption_font(size: float = _CAPTION, path: Path | None = None) -> Font:
+def caption_font(size: float = _CAPTION, path: Path | None = None, text: str = "") -> Font:
     """A font for captions.
 
     Arguments:
         size: In pixels.
-        path: A font file; Pillow's own if not given.
+        path: A font file.
+        text: Without a file: what it has to write. Pillow's own font is taken, or where that lacks
+            some of it, the font among `SYSTEM_FONTS` that is installed and lacks the least.
 
     Raises:
-        DataError: If it cannot be read.
+        DataError: If the file cannot be read.
     """
-    if path is None:
-        return ImageFont.load_default(size)
-    try:
-        return ImageFont.truetype(str(path), size)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read as a font ({error}): give another") from error
+    if path is not None:
+        try:
+            return ImageFont.truetype(str(path), size)
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read as a font ({error}): give another") from error
+    found: Font = ImageFont.load_default(size)
+    characters = {c for c in text if c.isprintable() and c != " "}
+    lacking = _lacking(characters, found)
+    for name in SYSTEM_FONTS:
+        if not lacking:
+            break
+        try:
+            other = ImageFont.truetype(name, size)
+        except OSError:  # not on this system
+            continue
+        if (without := _lacking(characters, other)) < lacking:
+            found, lacking = other, without
+    return found
+
+
+def _lacking(characters: Iterable[str], font: Font) -> int:
+    return sum(not in_font(character, font) for character in characters)
 
 
 def caption_picture(text: str, font: Path | None = None) -> np.ndarray:
@@ -163,9 +193,9 @@ def caption_picture(text: str, font: Path | None = None) -> np.ndarray:
 
     Arguments:
         text: What to write; characters that the font lacks are given by their code points.
-        font: A font file; Pillow's own if not given.
+        font: A font file; chosen as by `caption_font` if not given.
     """
-    drawn = caption_font(path=font)
+    drawn = caption_font(path=font, text=text)
     shown = (c if c == " " or in_font(c, drawn) else f"U+{ord(c):04X}" for c in text)
     return _drawn("".join(shown), drawn)
 
