@@ -19,6 +19,7 @@ from typica.typewriter.pretrained import (
     pretrained_fits,
     start_pretrained,
 )
+from typica.typewriter.summary import _description
 from typica.typewriter.training import train
 
 from .helpers import tiny_config, tiny_lines
@@ -127,3 +128,20 @@ def test_a_training_starts_from_it_and_says_so(tmp_path, lines, start, fits):
     else:
         assert told["file"] == "pretrained.safetensors"
         assert told["characters"] > 0
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        (None, "Learned from 7 lines, judged on 3 of them."),
+        ({"run": "one"}, "Learned from 7 lines after the typewriter one, judged on 3 of them."),
+        (
+            {"file": "pretrained.safetensors"},
+            "Learned from 7 lines with an encoder that had read many typefaces, judged on 3 of "
+            "them.",
+        ),
+    ],
+)
+def test_the_page_says_what_it_began_with(source, told):
+    training = {"train_lines": 7} | ({} if source is None else {"started_from": source})
+    assert _description(training, {"split": "train", "lines": 3}, None) == told

@@ -70,7 +70,7 @@ def write_report(run: Path | str, split: str | None = None) -> Path:
     report = TypewriterReport(
         title=str(training.get("data", folder.folder.name)),
         sprites=tuple(_sprite_cards(about, masks, truths, found)),
-        description=_description(training.get("train_lines", "?"), summary, about.naming),
+        description=_description(training, summary, about.naming),
         supervised=bool(about.symbols),
         split=str(summary["split"]),
         line_count=int(summary["lines"]),
@@ -116,7 +116,9 @@ def _require_same_names(folder: Path, summary: dict[str, Any], naming: KeptNamin
         )
 
 
-def _description(train_lines: object, summary: dict[str, Any], naming: KeptNaming | None) -> str:
+def _description(
+    training: dict[str, Any], summary: dict[str, Any], naming: KeptNaming | None
+) -> str:
     """What it was learned from and judged on, in a sentence."""
     judged = {
         "test": "others that it never saw",
@@ -129,7 +131,18 @@ def _description(train_lines: object, summary: dict[str, Any], naming: KeptNamin
         if naming.language is not None:
             source = f"the language of {naming.language.text}, without any transcription"
         named = f" Its sprites were named afterwards from {source}."
-    return f"Learned from {train_lines} lines, judged on {summary['lines']} {judged}.{named}"
+    learned = f"Learned from {training.get('train_lines', '?')} lines{_began(training)}"
+    return f"{learned}, judged on {summary['lines']} {judged}.{named}"
+
+
+def _began(training: dict[str, Any]) -> str:
+    """What the training did not start from nothing with, if so."""
+    source = training.get("started_from")
+    if not isinstance(source, dict):
+        return ""
+    if "run" in source:
+        return f" after the typewriter {source['run']}"
+    return " with an encoder that had read many typefaces"
 
 
 def _letters(truth: list[str] | None) -> list[str]:
