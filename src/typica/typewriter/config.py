@@ -254,11 +254,12 @@ class TrainingConfig:
     stand for. `off` (paper): its picture alone, from which few sprites come to be used."""
     guide_until: float = 1.0
     """Share of the steps until which the guide is followed."""
-    start: Literal["auto", "random", "pretrained"] = "random"
+    start: Literal["auto", "random", "pretrained"] = "auto"
     """`random` (paper): everything is learnt from the collection alone. `pretrained`: encoder and
     selection start as they learnt to read rendered lines in twenty-five typefaces; the sprites
-    still come from the collection. `auto`: pretrained where the encoder is of that kind and size,
-    otherwise random."""
+    still come from the collection. `auto`: pretrained where there are transcriptions and the
+    encoder is of that kind and size, otherwise random. On every collection tried it reads as well
+    in a third of the steps or fewer, and signs that no typeface has (a cipher) come sooner, too."""
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -73,6 +73,7 @@ def _paper(height: int, learning_rate: float, weight: float, batch: int, steps: 
             evaluations=100,
             bfloat16=False,
             guide="off",
+            start="random",
         ),
     )
 

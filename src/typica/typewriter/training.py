@@ -217,7 +217,9 @@ def train(
                             model, about.symbols, load_shapes(shapes)
                         )
                 elif config.training.start == "pretrained" or (
-                    config.training.start == "auto" and pretrained_fits(training.model)
+                    config.training.start == "auto"
+                    and about.symbols
+                    and pretrained_fits(training.model)
                 ):
                     about.training["started_from"] = start_pretrained(training.model, about.symbols)
                 run.log.unlink(missing_ok=True)
