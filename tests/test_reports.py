@@ -34,7 +34,7 @@ from typica.reports.typewriter_values import (
     SpriteCard,
     TypewriterReport,
 )
-from typica.reports.wording import alphabetical, code_points, percent, shown
+from typica.reports.wording import alphabetical, code_points, is_word, percent, shown
 from typica.typewriter.reading import PlacedGlyph
 
 HOSTILE = (
@@ -442,6 +442,13 @@ def test_plot_leaves_gaps_where_nothing_can_be_drawn():
     assert "nan" not in text
     assert "Nothing to draw" in line_plot([Series("a", (1,), (math.nan,))], "t")
     assert "<circle" in line_plot([Series("a", (3,), (0.0,))], "t", log=True)
+
+
+def test_a_sign_with_a_name_is_no_letter():
+    assert is_word("Alembic")
+    assert not any(
+        is_word(symbol) for symbol in ("", "a", "ſt", "q\u0303", "a\u0303\u0301\u0323\u0324")
+    )
 
 
 def test_wording():

@@ -15,7 +15,7 @@ from .page import ink_data_uri, picture_data_uri, render_page, write_page
 from .plots import Panel, Series
 from .run_values import run_views
 from .typewriter_values import Confusion, Curve, LineCard, SpriteCard, TypewriterReport
-from .wording import alphabetical, code_points, names, shown
+from .wording import alphabetical, code_points, is_word, names, shown
 
 __all__ = ["render_typewriter_report", "write_typewriter_report"]
 
@@ -110,8 +110,9 @@ def sprite_views(sprites: Sequence[SpriteCard]) -> list[dict[str, Any]]:
                 "flags": flags,
                 "shown": shown(card.symbol) or f"no. {index + 1}",
                 "named": bool(card.symbol),
-                "codes": code_points(card.symbol),
-                "name": names(card.symbol),
+                "word": is_word(card.symbol),
+                "codes": "" if is_word(card.symbol) else code_points(card.symbol),
+                "name": card.symbol if is_word(card.symbol) else names(card.symbol),
                 "frequency": card.placed_count if card.train_count is None else card.train_count,
                 "image": ink_data_uri(card.image, enlarge=3),
                 "thumb": ink_data_uri(card.image),
@@ -149,7 +150,7 @@ def confusion_views(
                 "read": shown(both[1]),
                 "count": one.count,
                 "share": 100 * one.count / most,
-                "codes": [code_points(symbol) for symbol in both],
+                "codes": ["" if is_word(symbol) else code_points(symbol) for symbol in both],
                 "images": [by_symbol.get(symbol) for symbol in both],
             }
         )

@@ -14,6 +14,7 @@ __all__ = [
     "decimals",
     "flat",
     "hardware",
+    "is_word",
     "names",
     "percent",
     "shown",
@@ -61,6 +62,11 @@ def shown(symbol: str) -> str:
     if symbol and unicodedata.category(symbol[0]).startswith("M"):
         return "◌" + symbol
     return symbol
+
+
+def is_word(symbol: str) -> bool:
+    """Whether a symbol is given by a name, as signs of a cipher are (`Alembic`), not by itself."""
+    return len(symbol) > 2 and symbol.isascii()
 
 
 def code_points(symbol: str) -> str:
