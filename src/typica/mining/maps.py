@@ -289,9 +289,11 @@ def _compare(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
     """Raise a RunError that says which settings of a piece are other ones."""
     other = sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k))
     if other:
+        inside = path.parents[1].name == "rounds"  # of draws that are given by need
+        folder = path.parents[2] if inside else path.parent
         raise RunError(
             f"{path}: was scored with other settings ({', '.join(other)}). Delete the folder "
-            f"{path.parent.name}/ to score anew, give the former settings, or another --out."
+            f"{folder.name}/ to score anew, give the former settings, or another --out."
         )
 
 
