@@ -217,6 +217,9 @@ def read_piece(folder: Path, piece: int) -> Iterator[PictureMaps]:
     try:
         for found in about["pictures"]:
             index = int(found["index"])
+            draws = found.get("draws")
+            if draws is not None and (not isinstance(draws, int) or draws < 1):
+                raise ValueError("a number of draws that is none")
             arrays = {
                 name: tensors.pop(f"{name}.{index}").numpy()
                 for name in ("typicality", "groups", "scale", "null")
@@ -229,7 +232,7 @@ def read_piece(folder: Path, piece: int) -> Iterator[PictureMaps]:
                 arrays["groups"].astype(np.float32) * arrays["scale"][:, None, None, None],
                 arrays["null"],
                 int(found["channels"]),
-                None if found.get("draws") is None else int(found["draws"]),
+                draws,
             )
     except DAMAGE as error:
         raise RunError(f"{path}: damaged ({reason(error)}). {_AGAIN}") from error

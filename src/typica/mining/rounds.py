@@ -53,8 +53,10 @@ __all__ = [
     "bars_of",
     "joined",
     "reaching",
+    "read_bars",
     "round_settings",
     "standings",
+    "write_bars",
 ]
 
 Bars = dict[str, float | None]
@@ -158,6 +160,45 @@ def round_settings(about: MiningAbout) -> dict[str, Any]:
     }
 
 
+def read_bars(path: Path, settings: dict[str, Any], labels: Sequence[str]) -> Bars | None:
+    """The bars of a round, if they are known.
+
+    Arguments:
+        path: Of `bars-NN.json`.
+        settings: What decides the round; the file must agree.
+        labels: Of the run.
+
+    Raises:
+        RunError: If they are damaged, or of other settings.
+    """
+    if not path.exists():
+        return None
+    folder = path.parents[1].name
+    try:
+        given = json.loads(path.read_text(encoding="utf-8"))
+        bars = {
+            str(label): None if bar is None else float(bar) for label, bar in given["bars"].items()
+        }
+        if set(bars) - set(labels):
+            raise ValueError("labels that the run has not")
+        same = given["settings"] == settings
+    except DAMAGE as error:
+        raise RunError(
+            f"{path}: damaged ({reason(error)}). Delete the folder {folder}/ and score anew."
+        ) from error
+    if not same:
+        raise RunError(
+            f"{path}: is of other settings. Delete the folder {folder}/ to score anew, give the "
+            "former settings, or another --out."
+        )
+    return bars
+
+
+def write_bars(path: Path, settings: dict[str, Any], bars: Bars) -> None:
+    """Keep the bars of a round, in one step."""
+    write_json(path, {"settings": settings, "bars": bars})
+
+
 class Rounds:
     """The blocks of draws of a job, in the folder of its maps.
 
@@ -221,7 +262,7 @@ class Rounds:
             RunError: If a file is damaged, or the bars are of other settings.
         """
         chosen: dict[int, dict[int, int]] = {piece: {} for piece in pieces}
-        bars = self._read_bars(number)
+        bars = read_bars(self._bars_path(number), self.settings(number), self.about.labels)
         have: dict[int, tuple[int, int]] = {}  # piece and number of blocks, by index
         own: list[Standing] = []
 
@@ -237,7 +278,7 @@ class Rounds:
 
         if bars is None:
             bars = bars_of(read(self.pieces), self.about.config.elements.per_label)
-            write_json(self._bars_path(number), {"settings": self.settings(number), "bars": bars})
+            write_bars(self._bars_path(number), self.settings(number), bars)
         else:
             deque(read(pieces), maxlen=0)
         for index in sorted(reaching(own, bars)):
@@ -263,38 +304,14 @@ class Rounds:
         parts: dict[int, list[PictureMaps]] = defaultdict(list)
         for number in range(rounds):
             for one in read_piece(self.blocks(number), piece):
+                if one.draws is None:
+                    path = piece_path(self.blocks(number), piece)
+                    raise RunError(
+                        f"{path}: damaged (it does not say how many draws). Delete it and run "
+                        "`typica mine score` again: only what is missing is computed."
+                    )
                 parts[one.index].append(one)
         return [parts[index] for index in sorted(parts)]
 
     def _bars_path(self, number: int) -> Path:
         return self.folder / f"bars-{number:02d}.json"
-
-    def _read_bars(self, number: int) -> Bars | None:
-        """The bars that decide a round, if they are known.
-
-        Raises:
-            RunError: If they are damaged, or of other settings.
-        """
-        path = self._bars_path(number)
-        if not path.exists():
-            return None
-        try:
-            given = json.loads(path.read_text(encoding="utf-8"))
-            bars = {
-                str(label): None if bar is None else float(bar)
-                for label, bar in given["bars"].items()
-            }
-            if set(bars) - set(self.about.labels):
-                raise ValueError("labels that the run has not")
-            same = given["settings"] == self.settings(number)
-        except DAMAGE as error:
-            raise RunError(
-                f"{path}: damaged ({reason(error)}). Delete the folder {self.out.name}/ and score "
-                "anew."
-            ) from error
-        if not same:
-            raise RunError(
-                f"{path}: is of other settings. Delete the folder {self.out.name}/ to score anew, "
-                "give the former settings, or another --out."
-            )
-        return bars

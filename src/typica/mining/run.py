@@ -290,7 +290,9 @@ def mine(
             raise ConfigError(
                 f"--max-minutes {max_minutes:g}: scoring alone takes about {scoring:.1f} minutes "
                 f"here. Give more time; or another --out, for a run of fewer draws (--set "
-                f"typicality.draws={draws})"
+                f"typicality.draws={draws}"
+                + ("" if adaptive is None or adaptive < draws else " typicality.adaptive=none")
+                + ")"
             )
         yield (
             f"scoring takes {'about' if adaptive is None else 'at most'} {scoring:.1f} minutes "
