@@ -84,6 +84,19 @@ def test_scores_are_the_same_bytes_whoever_computes_them(mining, sent, tmp_path)
     assert len(sent) == 3  # nobody was asked
 
 
+def test_draws_by_need_are_the_same_bytes_whoever_computes_them(mining, sent, tmp_path):
+    _, pictures, about = mining
+    typicality = replace(about.config.typicality, draws=6, adaptive=2, reach=0.0)
+    config = replace(about.config, typicality=typicality, elements=ElementConfig(per_label=2))
+    about = replace(about, config=config)
+    here = score(tiny_small(), pictures, about, tmp_path / "one", show_progress=False)
+    given = {"engine": TWO, "load": tiny_small, "show_progress": False}
+    done = score(tiny_small(), pictures, about, tmp_path / "two", **given)
+    assert 2 * 18 < done.draws == here.draws < 6 * 18
+    assert len(sent) == 3  # the first pass and two rounds
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+
+
 def test_a_worker_that_finds_another_model_is_told(mining, sent, tmp_path):
     _, pictures, about = mining
     given = {"engine": TWO, "show_progress": False}
