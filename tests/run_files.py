@@ -39,6 +39,7 @@ from typica.mining.maps import (
     skipped_pictures,
     write_piece,
 )
+from typica.mining.rounds import read_bars, write_bars
 from typica.mining.table import read_table, write_table
 from typica.mining.translation import cotypical_run, sequences
 from typica.mining.translation.options import TranslationConfig
@@ -217,7 +218,10 @@ def _mining_about(folder: Path) -> RunFile:
 
 def _maps(folder: Path) -> RunFile:
     array = np.ones((1, 2, 3, 4), np.float32)
-    maps = [PictureMaps(i, f"{i}.png", ("a",), array[:, 0], array, array[0, 0], 4) for i in (0, 1)]
+    maps = [
+        PictureMaps(i, f"{i}.png", ("a",), array[:, 0], array, array[0, 0], 4, draws)
+        for i, draws in enumerate((None, 20))
+    ]
     settings = {"pictures": 2, "piece": 2, "model": "base"}
     write_piece(folder, 0, maps, (), settings)
 
@@ -227,6 +231,13 @@ def _maps(folder: Path) -> RunFile:
         list(read_maps(folder))
 
     return RunFile(next(folder.glob("*.safetensors")), read)
+
+
+def _bars(folder: Path) -> RunFile:
+    path, settings = folder / "rounds" / "bars-01.json", {"model": "base", "round": 1}
+    path.parent.mkdir()
+    write_bars(path, settings, {"a": 0.25, "b": None})
+    return RunFile(path, lambda: read_bars(path, settings, ("a", "b")))
 
 
 def _elements(folder: Path) -> RunFile:
@@ -381,6 +392,7 @@ RUN_FILES: dict[str, Callable[[Path], RunFile]] = {
     "groups": _groups,
     "mining run": _mining_about,
     "maps": _maps,
+    "bars of draws by need": _bars,
     "elements": _elements,
     "clusters": _clusters,
     "features": _features,

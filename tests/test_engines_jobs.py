@@ -26,6 +26,7 @@ from .engine_helpers import SentPool
 from .helpers import never_blank, tiny_config, tiny_lines
 from .mining_helpers import tiny_about, tiny_pictures, tiny_small
 from .mining_helpers import tiny_config as mining_config
+from .test_mining_scoring import tiny_denoiser
 
 TWO = Engine(workers=2)
 
@@ -82,6 +83,20 @@ def test_scores_are_the_same_bytes_whoever_computes_them(mining, sent, tmp_path)
     again = score(tiny_small(), pictures, about, tmp_path / "two", engine=TWO, **given)
     assert (again.pieces, again.kept) == (0, 4)
     assert len(sent) == 3  # nobody was asked
+
+
+def test_draws_by_need_are_the_same_bytes_whoever_computes_them(mining, sent, tmp_path):
+    _, pictures, about = mining
+    typicality = replace(about.config.typicality, draws=6, adaptive=2, reach=0.0)
+    config = replace(about.config, typicality=typicality, elements=ElementConfig(per_label=2))
+    about = replace(about, config=config)
+    # not the small base, whose last layer is zero before training: all its scores are equal
+    here = score(tiny_denoiser(), pictures, about, tmp_path / "one", show_progress=False)
+    given = {"engine": TWO, "load": tiny_denoiser, "show_progress": False}
+    done = score(tiny_denoiser(), pictures, about, tmp_path / "two", **given)
+    assert 2 * 18 < done.draws == here.draws < 6 * 18
+    assert len(sent) == 3  # the first pass and two rounds
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
 
 
 def test_a_worker_that_finds_another_model_is_told(mining, sent, tmp_path):

@@ -262,6 +262,27 @@ def test_too_little_time_is_said_before_anything_is_trained(data, tmp_path):
     assert open_run(tmp_path / "run").about == run.about
 
 
+def test_a_run_with_draws_by_need_tells_how_many_and_what_a_shard_waits_for(data, tmp_path, capsys):
+    by_need = ["typicality.draws=4", "typicality.adaptive=2", "elements.per_label=3"]
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert _run(data, whole, "typicality.piece=5", *by_need) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"scored \d+ pictures in .* with [23]\.\d draws each on average", told)
+    page = (whole / "report" / "index.html").read_text()
+    assert "scored with 2 to 4 noises each" in page
+    options = ["--set", *TINY, "typicality.piece=5", *by_need]
+    assert main(["mine", "finetune", str(data), "--out", str(parts), *options]) == 0
+    for turn in range(3):
+        for shard in ("1/2", "0/2"):
+            assert main(["mine", "score", str(parts), "--shard", shard]) == 0
+        told = capsys.readouterr().out
+        assert ("not finished: this shard is done with round 0 of 1" in told) == (turn == 0)
+    one, two = (MiningFolder(folder).maps("finetuned") for folder in (whole, parts))
+    for a, b in zip(read_maps(one), read_maps(two), strict=True):
+        assert (a.id, a.draws) == (b.id, b.draws)
+        assert (a.typicality == b.typicality).all()
+
+
 def test_a_model_that_was_scored_is_not_trained_further(data, tmp_path, monkeypatch):
     """The pace is measured anew at every start; it may not change what was begun."""
     config = replace(tiny_config(), typicality=TypicalityConfig(draws=4, groups=2))
@@ -287,6 +308,10 @@ def test_fewer_draws_are_named_that_are_possible(data, tmp_path, monkeypatch):
         monkeypatch.setattr(mining_run, "scoring_minutes", lambda run, device, m=minutes: m)
         with pytest.raises(ConfigError, match=rf"another --out.*typicality\.draws={draws}\)"):
             list(mine(run, max_minutes=1, show_progress=False))
+    by_need = replace(config, typicality=TypicalityConfig(draws=60, groups=6, adaptive=12))
+    run = begin(data, tmp_path / "by need", **given | {"config": by_need}, reading=PictureOptions())
+    with pytest.raises(ConfigError, match=r"typicality\.draws=6 typicality\.adaptive=none\)"):
+        list(mine(run, max_minutes=1, show_progress=False))
 
 
 def test_the_mining_demo_runs_without_npm(tmp_path, monkeypatch):

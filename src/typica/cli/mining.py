@@ -172,6 +172,10 @@ def mine_score(
         f"scored {done.pictures} pictures ({done.pieces} pieces, {done.kept} were there) in "
         f"{done.seconds / 60:.1f} minutes: {opened.folder.maps(model)}"
     )
+    if opened.about.config.typicality.adaptive is not None and done.pictures:
+        print(f"{done.draws / done.pictures:.1f} draws for each of them, on average")
+    if done.waiting is not None:
+        print(f"not finished: {done.waiting}")
     for one in done.skipped[:10]:
         print(f"skipped: {one.id}: {one.message}")
     return 1 if done.skipped else 0

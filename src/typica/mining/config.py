@@ -127,6 +127,13 @@ class TypicalityConfig:
     """Noise of its own for each draw (paper), or fields that cancel one another's first-order
     effect: as good a mean from fewer draws (`balance.py`; on steel plates 20 for about 50 of the
     paper's)."""
+    adaptive: int | None = None
+    """Draws of a first pass over all pictures, after which only those get more, up to `draws`,
+    that can still have a patch among the elements of a label (`rounds.py`); for long lists of
+    pictures of which few elements are kept. None gives every picture `draws` (paper)."""
+    reach: float = 1.0
+    """Standard errors by which a patch may lie below a label's last element, and its picture
+    still gets more draws."""
     posterior: Literal["mean", "sample"] = "mean"
     """Which latent of a picture: the mean of the codec's posterior, or one seeded sample (the
     paper's program samples without a seed, so its maps cannot be repeated)."""
@@ -162,8 +169,33 @@ class TypicalityConfig:
             "typicality.noise=balanced: needs an even number of typicality.groups, and at least "
             "4 typicality.draws",
         )
+        require(
+            self.adaptive is None
+            or (0 < self.adaptive < self.draws and self.adaptive % self.groups == 0),
+            "typicality.adaptive: must be a multiple of typicality.groups below "
+            "typicality.draws, or none",
+        )
+        require(
+            self.noise == "independent" or min(self.blocks) >= 4,
+            f"typicality.noise=balanced: needs at least 4 draws in every round, not "
+            f"{', '.join(map(str, self.blocks))}",
+        )
+        require(self.reach >= 0, "typicality.reach: at least 0")
         require(self.piece >= 1, "typicality.piece: at least 1")
         require(0 <= self.seed < 2**32, "typicality.seed: from 0 to 4294967295")
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """The draws of a picture, as they are added: all at once, or as many again each time.
+
+        Each is a multiple of `groups`; their sum is `draws`.
+        """
+        if self.adaptive is None:
+            return (self.draws,)
+        blocks = [self.adaptive]
+        while (done := sum(blocks)) < self.draws:
+            blocks.append(min(done, self.draws - done))
+        return tuple(blocks)
 
 
 @dataclass(frozen=True)

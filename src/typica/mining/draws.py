@@ -12,6 +12,9 @@ into \(S\) equal strata, and draw \(s = m G + g\) takes a jittered time of one s
 \(s \bmod G\) has one draw in each of the \(S / G\) parts: its mean is an estimate of the same
 quality as the others, which the standard error needs.
 
+Where pictures are given draws by need (`rounds.py`), they come in blocks. A block is drawn like a
+job of its own, its seed a function of the run's and of its number.
+
 Noise is independent unless it is asked to be balanced (`balance.py`): then the draws of a half
 depend on each other, still on nothing else.
 """
@@ -19,7 +22,7 @@ depend on each other, still on nothing else.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -106,8 +109,20 @@ class Draws:
     )
 
     @classmethod
-    def of(cls, config: TypicalityConfig) -> Draws:
-        """The pairs that a configuration asks for."""
+    def of(cls, config: TypicalityConfig, block: int = 0) -> Draws:
+        """The pairs that a configuration asks for.
+
+        Arguments:
+            config: What decides them.
+            block: Which of `config.blocks`; the first, of the run's own seed, is all there is
+                unless pictures are given draws by need.
+        """
+        config = replace(
+            config,
+            draws=config.blocks[block],
+            adaptive=None,
+            seed=_block_seed(config.seed, block),
+        )
         given = (config.t_min, config.t_max, config.seed)
         balanced = config.noise == "balanced"
         if config.sampling == "uniform":
@@ -150,6 +165,14 @@ class Draws:
             own = standard_normal("noise", self.seed, row * HALVES + half, shape)
             total += weights.reshape(-1, *[1] * len(shape)) * own
         return total
+
+
+def _block_seed(seed: int, block: int) -> int:
+    """The seed of a block of draws: that of the run for the first."""
+    if block == 0:
+        return seed
+    key = hashlib.blake2b(f"block/{seed}/{block}".encode(), digest_size=4).digest()
+    return int.from_bytes(key, "little")
 
 
 def posterior_noise(seed: int, picture: str, shape: tuple[int, ...]) -> Tensor:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -35,7 +35,7 @@ from .typicality import standard_error
 if TYPE_CHECKING:
     from .maps import PictureMaps
 
-__all__ = ["Element", "Shortlist", "mine_elements", "picture_elements"]
+__all__ = ["Element", "Shortlist", "label_elements", "mine_elements", "picture_elements"]
 
 
 class Element(NamedTuple):
@@ -87,6 +87,7 @@ def picture_elements(
     name: str,
     index: int,
     values: NDArray[np.int64] | None = None,
+    kinds: Sequence[Kind] = KINDS,
 ) -> dict[Kind, list[Element]]:
     """The typical, random and least typical patches of one picture.
 
@@ -100,6 +101,7 @@ def picture_elements(
         name: The picture's id; with the seed it decides what is drawn at random.
         index: Of the picture in the collection.
         values: Grey values `(height, width)`, needed if a contrast is asked for.
+        kinds: Those that are wanted; what is picked of one depends on no other.
 
     Returns:
         At most `config.per_picture` of each kind, best first.
@@ -122,7 +124,7 @@ def picture_elements(
                 for flat, score in zip(plain, found, strict=True)
             ]
     elements: dict[Kind, list[Element]] = {}
-    for kind in KINDS:
+    for kind in kinds:
         picks = best_patches(scores[kind], sides, config.per_picture)
         errors = standard_error(patch_readings(groups, height, width, picks))
         elements[kind] = []
@@ -131,6 +133,52 @@ def picture_elements(
             first = {"typical": -value, "random": float(rng.random()), "least": value}[kind]
             key = (first, index, pick)
             elements[kind].append(Element(key, index, pick, value, float(error)))
+    return elements
+
+
+def label_elements(
+    maps: PictureMaps,
+    collection: PictureCollection,
+    about: MiningAbout,
+    kinds: Sequence[Kind] = KINDS,
+) -> dict[str, dict[Kind, list[Element]]]:
+    """The patches of one picture under each of its own labels, from its maps.
+
+    Arguments:
+        maps: Of the picture.
+        collection: The pictures that were scored.
+        about: Configuration of the run.
+        kinds: Those that are wanted.
+
+    Returns:
+        By label and kind, as from `picture_elements`; nothing of a picture without labels.
+
+    Raises:
+        RunError: If the maps are not those of the picture, or not finite.
+        DataError: If the picture cannot be read (only where a contrast is asked for).
+    """
+    config = about.config.elements
+    picture = _picture_of(maps, collection)
+    width, height = Scaling.of(picture, about.config.size, about.factor).working
+    values = _grey_of(picture, about) if config.contrast > 0 and picture.labels else None
+    elements = {}
+    for label in picture.labels:
+        own = maps.of(label)
+        typicality = own.typicality[0]
+        _check(typicality, picture, height, width, about.factor)
+        elements[label] = picture_elements(
+            typicality,
+            own.groups[0],
+            height,
+            width,
+            config,
+            patch_sides(about.config.size, config),
+            # other random patches for every label of a picture
+            picture.id if len(picture.labels) == 1 else f"{picture.id}\n{label}",
+            maps.index,
+            values,
+            kinds,
+        )
     return elements
 
 
@@ -167,25 +215,7 @@ def mine_elements(
     lists: dict[tuple[str, Kind], Shortlist] = defaultdict(lambda: Shortlist(config.per_label))
     seen = tqdm(maps, "picking patches", len(collection), unit="picture", disable=not show_progress)
     for one in seen:
-        picture = _picture_of(one, collection)
-        width, height = Scaling.of(picture, about.config.size, about.factor).working
-        values = _grey_of(picture, about) if config.contrast > 0 and picture.labels else None
-        for label in picture.labels:
-            own = one.of(label)
-            typicality = own.typicality[0]
-            _check(typicality, picture, height, width, about.factor)
-            found = picture_elements(
-                typicality,
-                own.groups[0],
-                height,
-                width,
-                config,
-                sides,
-                # other random patches for every label of a picture
-                picture.id if len(picture.labels) == 1 else f"{picture.id}\n{label}",
-                one.index,
-                values,
-            )
+        for label, found in label_elements(one, collection, about).items():
             for kind, elements in found.items():
                 lists[label, kind].add(elements)
     labels = sorted({label for label, _ in lists})

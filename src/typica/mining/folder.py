@@ -6,7 +6,7 @@
     checkpoint.safetensors   what an exact continuation of the training needs
     log.jsonl, samples/      the course of the training
     latents/                 what a training reads of the pictures, until it is done
-    maps/MODEL/              typicality maps, in pieces (`maps.py`)
+    maps/MODEL/              typicality maps, in pieces (`maps.py`; `rounds/`: `rounds.py`)
     elements/MODEL.parquet   the elements table (`table.py`)
     features/MODEL.safetensors   DIFT features of the table's rows
     clusters/MODEL.json      clusters of every label

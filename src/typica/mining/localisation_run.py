@@ -92,6 +92,7 @@ def scoring_options(given: TypicalityConfig, options: LocalisationOptions) -> Ty
         t_max=options.t_max,
         draws=draws,
         groups=groups,
+        adaptive=None,  # average precision is over all pixels: all pictures count alike
         labels="all" if options.all_labels else "own",
     )
 

@@ -11,8 +11,9 @@ Of every picture it keeps, by its index in the collection:
     scale.INDEX        (K,) float32           largest deviation of a label
     null.INDEX         (h, w) float32         mean loss under the null condition
 
-and in the metadata what decides the numbers (`settings`), the ids and labels, and the pictures
-that were skipped because they could not be decoded.
+and in the metadata what decides the numbers (`settings`), the ids and labels, the pictures that
+were skipped because they could not be decoded, and where pictures were given draws by need
+(`rounds.py`, which has files of its own in `rounds/`), how many each had.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ __all__ = [
     "piece_path",
     "read_maps",
     "read_piece",
+    "skipped_of",
     "skipped_pictures",
     "write_piece",
 ]
@@ -69,6 +71,7 @@ class PictureMaps:
             standard errors that follow from them are those of the mean.
         null: Mean loss under the null condition, `(h, w)`, float32.
         channels: Of the latent; a cell has this many elements.
+        draws: Pairs (t, noise) that the means are over; None if that is not known.
     """
 
     index: int
@@ -78,6 +81,7 @@ class PictureMaps:
     groups: NDArray[np.float32]
     null: NDArray[np.float32]
     channels: int
+    draws: int | None = None
 
     def of(self, label: str) -> PictureMaps:
         """The maps under one label only, K = 1.
@@ -99,6 +103,7 @@ class PictureMaps:
             self.groups[row],
             self.null,
             self.channels,
+            self.draws,
         )
 
 
@@ -192,7 +197,9 @@ def write_piece(
         "piece": piece,
         "settings": settings,
         "pictures": [
-            {"index": m.index, "id": m.id, "labels": m.labels, "channels": m.channels} for m in maps
+            {"index": m.index, "id": m.id, "labels": m.labels, "channels": m.channels}
+            | ({} if m.draws is None else {"draws": m.draws})
+            for m in maps
         ],
         "skipped": [asdict(one) for one in skipped],
     }
@@ -210,6 +217,9 @@ def read_piece(folder: Path, piece: int) -> Iterator[PictureMaps]:
     try:
         for found in about["pictures"]:
             index = int(found["index"])
+            draws = found.get("draws")
+            if draws is not None and (not isinstance(draws, int) or draws < 1):
+                raise ValueError("a number of draws that is none")
             arrays = {
                 name: tensors.pop(f"{name}.{index}").numpy()
                 for name in ("typicality", "groups", "scale", "null")
@@ -222,6 +232,7 @@ def read_piece(folder: Path, piece: int) -> Iterator[PictureMaps]:
                 arrays["groups"].astype(np.float32) * arrays["scale"][:, None, None, None],
                 arrays["null"],
                 int(found["channels"]),
+                draws,
             )
     except DAMAGE as error:
         raise RunError(f"{path}: damaged ({reason(error)}). {_AGAIN}") from error
@@ -268,13 +279,24 @@ def check_piece(folder: Path, piece: int, settings: dict[str, Any]) -> tuple[Ski
     return tuple(Skipped(**one) for one in about["skipped"])
 
 
+def skipped_of(folder: Path, piece: int) -> tuple[Skipped, ...]:
+    """The pictures that a piece skips.
+
+    Raises:
+        RunError: If it is damaged.
+    """
+    return tuple(Skipped(**one) for one in _about(piece_path(folder, piece))["skipped"])
+
+
 def _compare(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
     """Raise a RunError that says which settings of a piece are other ones."""
     other = sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k))
     if other:
+        inside = path.parents[1].name == "rounds"  # of draws that are given by need
+        folder = path.parents[2] if inside else path.parent
         raise RunError(
             f"{path}: was scored with other settings ({', '.join(other)}). Delete the folder "
-            f"{path.parent.name}/ to score anew, give the former settings, or another --out."
+            f"{folder.name}/ to score anew, give the former settings, or another --out."
         )
 
 

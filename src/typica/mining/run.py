@@ -278,6 +278,7 @@ def mine(
         ConfigError: If scoring alone would take longer than `max_minutes`.
     """
     training = None
+    adaptive = run.about.config.typicality.adaptive
     # a model that was scored is not trained further: its maps would be those of another one
     if max_minutes is not None and not run.folder.maps("finetuned").exists():
         scoring = scoring_minutes(run, device) * (2 if with_base else 1)
@@ -289,11 +290,13 @@ def mine(
             raise ConfigError(
                 f"--max-minutes {max_minutes:g}: scoring alone takes about {scoring:.1f} minutes "
                 f"here. Give more time; or another --out, for a run of fewer draws (--set "
-                f"typicality.draws={draws})"
+                f"typicality.draws={draws}"
+                + ("" if adaptive is None or adaptive < draws else " typicality.adaptive=none")
+                + ")"
             )
         yield (
-            f"scoring takes about {scoring:.1f} minutes here; {training:.1f} are left for "
-            "fine-tuning"
+            f"scoring takes {'about' if adaptive is None else 'at most'} {scoring:.1f} minutes "
+            f"here; {training:.1f} are left for fine-tuning"
         )
     done = finetune_run(run, max_minutes=training, device=device, show_progress=show_progress)
     if not join(device).leader:
@@ -308,6 +311,11 @@ def mine(
         scored = score_run(run, model, device=device, show_progress=show_progress)
         yield (
             f"{model}: scored {scored.pictures} pictures in {scored.seconds / 60:.1f} minutes"
+            + (
+                f" with {scored.draws / scored.pictures:.1f} draws each on average"
+                if adaptive is not None and scored.pictures
+                else ""
+            )
             + (f", {len(scored.skipped)} could not be read" if scored.skipped else "")
         )
         found = select_run(run, model, device=device, show_progress=show_progress)
@@ -318,6 +326,8 @@ def mine(
 
 def scoring_minutes(run: OpenRun, device: str = "auto", batches: int = 3) -> float:
     """How long scoring all pictures will take here, measured on a few batches of noise.
+
+    Where draws are given by need it is the most that it can take.
 
     Arguments:
         run: The run; its base is loaded.

@@ -5,7 +5,7 @@ a (picture, draw) in one batch with the same noise and time. A picture with seve
 scored under each of them alone; one without any has no maps, unless all labels are scored. Sums
 are kept in float32 in the order of the draws, picture by picture, so that the result depends
 neither on the batch size nor on the shard. Only means are kept: nothing grows with the number of
-draws.
+draws. Where draws are given by need, this is done once for every round (`rounds.py`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from .estimator import Estimator
 from .folder import MiningAbout
 from .maps import PictureMaps, Skipped, check_piece, holding, piece_path, write_piece
 from .pixels import to_tensor
+from .rounds import Rounds, round_settings
 
 __all__ = ["ScoreResult", "model_digest", "score", "score_settings"]
 
@@ -53,6 +55,9 @@ class ScoreResult:
         batch_size: UNet evaluations at a time in the end; smaller than asked for if the device's
             memory was too small.
         skipped: Pictures of this shard that could not be decoded, those of `kept` included.
+        draws: Pairs (t, noise) evaluated by this job, over all pictures.
+        waiting: What this shard waits for before it can go on (only where draws are given by
+            need); None if its maps are complete.
     """
 
     pieces: int
@@ -62,6 +67,8 @@ class ScoreResult:
     seconds: float
     batch_size: int
     skipped: tuple[Skipped, ...]
+    draws: int = 0
+    waiting: str | None = None
 
 
 def model_digest(denoiser: Denoiser) -> str:
@@ -101,6 +108,7 @@ def score_settings(
     return {
         **{name: getattr(config, name) for name in names},
         **balanced,  # not named where it is independent, as in maps of former versions
+        **round_settings(about),
         "pictures": len(collection),
         "collection": hashlib.blake2b(
             json.dumps(pictures, ensure_ascii=False).encode(), digest_size=16
@@ -151,67 +159,185 @@ def score(
     config = about.config.typicality
     began = time.monotonic()
     settings = score_settings(denoiser, collection, about, bfloat16)
-    mine = engine.own(range(-(-len(collection) // config.piece)))
-    present = {piece: check_piece(out, piece, settings) for piece in mine}
-    skipped = [one for found in present.values() if found for one in found]
-    spans = {n: range(n * config.piece, min((n + 1) * config.piece, len(collection))) for n in mine}
-    todo = [
-        Piece(
-            piece_path(out, number).name,
-            len(spans[number]),
-            (number, {index: collection.pictures[index] for index in spans[number]}),
-        )
-        for number in mine
-        if present[number] is None
-    ]
-    known = about.labels if config.labels == "all" else collection.labels
     if not engine.here and load is None:
         raise TypeError("other processes need a way to load the model")
     opened = load if load is not None and not engine.here else lambda: denoiser
-    work = _Scoring(about, known, out, settings, opened, not engine.here)
+    job = _Job(collection, about, engine, opened, show_progress, config.batch_size)
+    waiting = None
     training = denoiser.training
     denoiser.eval()
-    scored, evaluations, batch_size = 0, 0, config.batch_size
     try:
-        with holding(out, mine):
-            for _, done in run_pieces(
-                work,
-                todo,
-                engine,
-                title="score",
-                unit="pictures",
-                before=sum(len(spans[n]) for n in mine if present[n] is not None),
-                show_progress=show_progress,
-            ):
-                skipped += done.faults
-                scored += done.scored
-                evaluations += done.evaluations
-                batch_size = min(batch_size, done.batch_size)
+        if config.adaptive is None:
+            job.do(out, settings, job.own, job.everything, "score")
+        else:
+            waiting = _by_need(job, out, settings)
     finally:
         denoiser.train(training)
+    skipped = tuple(job.skipped[index] for index in sorted(job.skipped))
     if skipped and engine.whole and len(skipped) == len(collection):
         raise DataError(
             f"{collection.root}: none of the pictures can be read any more; the first: "
             f"{skipped[0].message}"
         )
     return ScoreResult(
-        len(todo),
-        len(mine) - len(todo),
-        scored,
-        evaluations,
+        job.pieces,
+        job.kept,
+        len(job.scored),
+        job.evaluations,
         time.monotonic() - began,
-        batch_size,
-        tuple(sorted(skipped, key=lambda one: one.index)),
+        job.batch_size,
+        skipped,
+        job.draws,
+        waiting,
     )
+
+
+Chosen = dict[int, dict[int, int]]
+"""Pictures to be scored: by piece, by index, the number of the block of draws."""
+
+
+@dataclass
+class _Job:
+    """A scoring job at work, and what it did so far."""
+
+    collection: PictureCollection
+    about: MiningAbout
+    engine: Engine
+    load: Callable[[], Denoiser]
+    show_progress: bool
+    batch_size: int
+    pieces: int = 0
+    kept: int = 0
+    evaluations: int = 0
+    draws: int = 0
+    scored: set[int] = field(default_factory=set)
+    skipped: dict[int, Skipped] = field(default_factory=dict)
+
+    @property
+    def own(self) -> Sequence[int]:
+        """The pieces of this shard."""
+        size = self.about.config.typicality.piece
+        return self.engine.own(range(-(-len(self.collection) // size)))
+
+    def everything(self, pieces: Sequence[int]) -> Chosen:
+        """The first block of every picture of some pieces."""
+        size = self.about.config.typicality.piece
+        return {
+            n: dict.fromkeys(range(n * size, min((n + 1) * size, len(self.collection))), 0)
+            for n in pieces
+        }
+
+    def do(
+        self,
+        out: Path,
+        settings: dict[str, Any],
+        pieces: Sequence[int],
+        choose: Callable[[Sequence[int]], Chosen],
+        title: str,
+    ) -> None:
+        """Score what is missing of some pieces.
+
+        Arguments:
+            out: Their folder.
+            settings: What decides them.
+            pieces: Of this shard.
+            choose: Says which pictures those that are missing have.
+            title: Of the progress.
+        """
+        present = {piece: check_piece(out, piece, settings) for piece in pieces}
+        for found in present.values():
+            self.skipped.update((one.index, one) for one in found or ())
+        missing = [piece for piece in pieces if present[piece] is None]
+        self.kept += len(pieces) - len(missing)
+        self.pieces += len(missing)
+        with holding(out, pieces):
+            if missing:
+                self._score(out, settings, choose(missing), title, len(pieces) - len(missing))
+
+    def _score(
+        self, out: Path, settings: dict[str, Any], chosen: Chosen, title: str, kept: int
+    ) -> None:
+        """Score pieces; those without pictures are written at once."""
+        todo = []
+        for number, blocks in chosen.items():
+            if blocks:
+                given = {i: (self.collection.pictures[i], block) for i, block in blocks.items()}
+                size = sum(_worth(self.about, block) for block in blocks.values())
+                todo.append(Piece(piece_path(out, number).name, size, (number, given)))
+            else:
+                write_piece(out, number, (), (), settings)
+        config = self.about.config.typicality
+        known = self.about.labels if config.labels == "all" else self.collection.labels
+        work = _Scoring(self.about, known, out, settings, self.load, not self.engine.here)
+        for _, done in run_pieces(
+            work,
+            todo,
+            self.engine,
+            title=title,
+            unit="pictures" if config.adaptive is None else "draws",
+            before=min(kept * config.piece, len(self.collection)) if config.adaptive is None else 0,
+            show_progress=self.show_progress,
+        ):
+            self.skipped.update((one.index, one) for one in done.faults)
+            self.scored.update(done.scored)
+            self.evaluations += done.evaluations
+            self.draws += done.draws
+            self.batch_size = min(self.batch_size, done.batch_size)
+
+
+def _worth(about: MiningAbout, block: int) -> float:
+    """What a picture counts in the progress: its draws, where pictures differ by them."""
+    config = about.config.typicality
+    return 1 if config.adaptive is None else config.blocks[block]
+
+
+def _by_need(job: _Job, out: Path, settings: dict[str, Any]) -> str | None:
+    """Score in rounds, as far as other shards allow.
+
+    Returns:
+        What this shard waits for; None if its maps are complete.
+
+    Raises:
+        RunError: If blocks that other pieces need were removed.
+    """
+    rounds = Rounds(out, job.collection, job.about, settings, job.show_progress)
+    with holding(out, job.own), rounds.kept():
+        present = {piece: check_piece(out, piece, settings) for piece in job.own}
+        for found in present.values():
+            job.skipped.update((one.index, one) for one in found or ())
+        mine = [piece for piece in job.own if present[piece] is None]
+        job.kept += len(job.own) - len(mine)
+        for number in range(rounds.last + 1 if mine else 0):
+            title = f"score, round {number} of {rounds.last}" if number else "score, first pass"
+            lacking = rounds.missing(number)
+            if lacking and job.engine.whole:
+                raise RunError(
+                    f"{rounds.blocks(0)}: has no {piece_path(out, lacking[0]).name}, without which "
+                    f"nothing can be decided. Delete the folder {out.name}/ to score anew."
+                )
+            if lacking:
+                return (
+                    f"this shard is done with round {number - 1} of {rounds.last}, and others are "
+                    f"not: {len(lacking)} of {len(rounds.pieces)} pieces are missing. Which "
+                    "pictures get more draws is decided by all. When the other shards have ended, "
+                    "give the same command again."
+                )
+            choose = job.everything if number == 0 else partial(rounds.choose, number)
+            job.do(rounds.blocks(number), rounds.settings(number), mine, choose, title)
+        for piece in mine:
+            rounds.join(piece)
+        rounds.clear()
+    return None
 
 
 @dataclass(frozen=True)
 class _Done:
     """What is told of a piece that was scored."""
 
-    scored: int
+    scored: tuple[int, ...]
     faults: list[Skipped]
     evaluations: int
+    draws: int
     batch_size: int
 
 
@@ -246,17 +372,25 @@ class _Scoring:
             )
         config = self.about.config.typicality
         estimator = Estimator(denoiser, self.known, config.batch_size, bfloat16)
-        draws = Draws.of(config)
+        draws = [Draws.of(config, block) for block in range(len(config.blocks))]
 
-        def piece(given: tuple[int, dict[int, Picture]], report: Report) -> _Done:
-            number, pictures = given
+        def piece(given: tuple[int, dict[int, tuple[Picture, int]]], report: Report) -> _Done:
+            number, chosen = given
             before = estimator.evaluations
+            pictures = {index: picture for index, (picture, _) in chosen.items()}
+            blocks = {index: block for index, (_, block) in chosen.items()}
             wanted = {i: one for i, one in pictures.items() if _told_alone(one, self.about)}
             latents, faults = _encode(denoiser, wanted, self.about)
-            report(len(pictures) - len(wanted) + len(faults))
-            maps = _score_piece(estimator, pictures, latents, draws, self.about, report)
+            report(sum(_worth(self.about, blocks[i]) for i in blocks if i not in latents))
+            maps = _score_piece(estimator, pictures, blocks, latents, draws, self.about, report)
             write_piece(self.out, number, maps, faults, self.settings)
-            return _Done(len(maps), faults, estimator.evaluations - before, estimator.room.size)
+            return _Done(
+                tuple(one.index for one in maps),
+                faults,
+                estimator.evaluations - before,
+                sum(config.blocks[blocks[one.index]] for one in maps),
+                estimator.room.size,
+            )
 
         return piece
 
@@ -297,26 +431,35 @@ def _encode(
 def _score_piece(
     estimator: Estimator,
     pictures: Mapping[int, Picture],
+    blocks: Mapping[int, int],
     latents: dict[int, Tensor],
-    draws: Draws,
+    draws: Sequence[Draws],
     about: MiningAbout,
     report: Report,
 ) -> list[PictureMaps]:
     """Maps of the pictures of a piece, in the order of the collection."""
     config = about.config.typicality
-    alike: dict[tuple[int, ...], list[int]] = {}  # of one shape and number of labels
+    # of one block of draws, shape and number of labels
+    alike: dict[tuple[int, ...], list[int]] = {}
     for index, latent in latents.items():
         branches = 1 + len(_told_alone(pictures[index], about))
-        alike.setdefault((branches, *latent.shape), []).append(index)
+        alike.setdefault((blocks[index], branches, *latent.shape), []).append(index)
     found: dict[int, PictureMaps] = {}
-    for (branches, *_), same in alike.items():
+    for (block, branches, *_), same in alike.items():
+        worth = _worth(about, block)
         # As many as fill a batch with one draw: more would only need more memory.
         count = max(1, estimator.room.size // branches)
         for start in range(0, len(same), count):
             now = [pictures[index] for index in same[start : start + count]]
             labels = [_told_alone(one, about) for one in now]
             stacked = torch.stack([latents[index] for index in same[start : start + count]])
-            means = estimator(stacked, labels, draws, config.groups, report)
+            means = estimator(
+                stacked,
+                labels,
+                draws[block],
+                config.groups,
+                lambda share, worth=worth: report(share * worth),  # type: ignore[misc]
+            )
             for row, index in enumerate(same[start : start + count]):
                 groups = means.typicality[row].cpu().numpy()
                 typicality = groups.mean(1, dtype=np.float64).astype(np.float32)
@@ -331,5 +474,6 @@ def _score_piece(
                     deviations,
                     means.null[row].cpu().numpy(),
                     int(stacked.shape[1]),
+                    None if config.adaptive is None else len(draws[block]),
                 )
     return [found[index] for index in sorted(found)]

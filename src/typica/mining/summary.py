@@ -168,6 +168,7 @@ def summarise(
         pictures=scored or len(collection),
         elements={name: len(table.rows(kind="typical")) for name, table in tables.items()},
         draws=about.config.typicality.draws,
+        fewest=about.config.typicality.adaptive,
         base=short_base(about.base),
         null_prompt=about.prompt.null,
         steps=int(rows[-1]["step"]) if rows else None,

@@ -194,6 +194,7 @@ class MiningReport(RunReport):
         pictures: How many pictures were scored.
         elements: How many typical elements there are, by the name of the model.
         draws: Noise draws per picture.
+        fewest: Of the pictures that got fewest, where draws are given by need.
         base: The model that it started from.
         null_prompt: The sentence without a label.
         panels: Plots of the training.
@@ -210,6 +211,7 @@ class MiningReport(RunReport):
     pictures: int = 0
     elements: Mapping[str, int] = field(default_factory=dict)
     draws: int = 0
+    fewest: int | None = None
     base: str = ""
     null_prompt: str = ""
     panels: tuple[Panel, ...] = ()

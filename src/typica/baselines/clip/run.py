@@ -169,7 +169,9 @@ def _begin(
     if len(collection.labels) < 2:
         raise DataError(f"{data}: mining compares labels. Give pictures of at least two.")
     size = options.size or scorer.native
-    typicality = replace(config.typicality, labels="all", groups=GROUPS, draws=GROUPS)
+    typicality = replace(
+        config.typicality, labels="all", groups=GROUPS, draws=GROUPS, adaptive=None
+    )
     about = MiningAbout(
         replace(config, size=size, typicality=typicality),
         f"clip:{model.resolve().name}",

@@ -118,7 +118,8 @@ def label_maps(
         return LabelMaps(every, chosen, whole, False, 0)
     out = every if whole else readings_folder(run) / f"all-labels-{pictures}" / model
     tune_process()
-    typicality = replace(run.about.config.typicality, labels="all")
+    # readings are of all pictures, not of the best patches: nobody gets fewer draws
+    typicality = replace(run.about.config.typicality, labels="all", adaptive=None)
     about = replace(run.about, config=replace(run.about.config, typicality=typicality))
     denoiser = load_model(run, model, device)
     done = score(

@@ -220,7 +220,7 @@ def _scored_as(about: MiningAbout, config: CotypicalConfig) -> MiningAbout:
         draws % typicality.groups == 0,
         f"draws: {draws} is no multiple of the run's typicality.groups, {typicality.groups}",
     )
-    typicality = replace(typicality, labels="own", draws=draws)
+    typicality = replace(typicality, labels="own", draws=draws, adaptive=None)
     return replace(about, config=replace(about.config, typicality=typicality))
 
 
