@@ -8,8 +8,8 @@ label's *bar*. A picture gets its next block if a pick of its own reaches the ba
     score + reach * standard error >= bar,
 
 and stays as it is otherwise. Every round looks at all pictures again: scores picked among few
-draws are too high, so bars fall, and a picture may come back. (Where all scores are equal, as of the
-base `small` before training, everybody reaches the bar.) There are as many rounds as blocks.
+draws are too high, so bars fall, and a picture may come back. (Where all scores are equal, as of
+the base `small` before training, everybody reaches the bar.) There are as many rounds as blocks.
 
     rounds/00/piece-00000.safetensors   first pass: block 0 of every picture of the piece
     rounds/bars-01.json                 the bars that decide round 1, from all maps of former rounds
