@@ -154,7 +154,7 @@ def mine_score(
     where: EngineArgument = ON_THIS_MACHINE,
     device: str = "auto",
 ) -> int:
-    """Measure how typical every pixel of every picture is of its label (eqs. 4.8 to 4.11).
+    """Measure how typical every pixel of every picture is of its label (eqs. 4.9 to 4.11).
 
     Args:
         run: Run folder.
