@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -267,26 +268,32 @@ def test_a_model_with_foreign_weights_is_refused(place, tmp_path, capsys):
     assert "train again" in told
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        ["lines", "check"],
-        ["lines", "render"],
-        ["typewriter", "train"],
-        ["typewriter", "eval"],
-        ["typewriter", "name"],
-        ["typewriter", "decompose"],
-        ["typewriter", "report"],
-        ["demo"],
-        ["lines"],
-        ["typewriter"],
-    ],
-)
-def test_every_command_has_a_help(command, capsys):
+def _told(arguments, capsys):
     with pytest.raises(SystemExit) as caught:
-        main([*command, "--help"])
+        main(arguments)
     assert not caught.value.code
-    assert len(capsys.readouterr().out) > 200
+    return capsys.readouterr().out
+
+
+def test_every_command_says_what_each_of_its_options_does(capsys):
+    main(["--help"])
+    commands = re.findall(r"^  typica ([a-z]+) (\S+) ", capsys.readouterr().out, re.MULTILINE)
+    assert len(commands) > 35
+    for group, command in commands:
+        told = _told([group, command, "--help"], capsys)
+        assert "[-h]" in told
+        assert "options options" not in told
+        # an option without a help text shows nothing but what its default is
+        bare = re.findall(
+            r"^  -(?:\S| (?! ))*\s{2,}\((?:default|required|repeat)", told, re.MULTILINE
+        )
+        assert not bare, (group, command)
+        assert not re.search(r"^  PATH", told, re.MULTILINE), (group, command)
+
+
+@pytest.mark.parametrize("command", ["demo", "lines", "typewriter"])
+def test_the_demo_and_the_groups_have_a_help(command, capsys):
+    assert len(_told([command, "--help"], capsys)) > 200
 
 
 def test_the_whole_has_a_help_and_a_version(capsys):

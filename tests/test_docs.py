@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
+from fnmatch import fnmatch
 from functools import reduce
 from importlib import import_module
 from pathlib import Path
@@ -72,3 +75,111 @@ def test_the_files_that_the_architecture_lists_are_there():
     named = set(re.findall(r"\b([a-z][a-z_]*\.py)\b", text))
     assert len(named) > 100
     assert not named - there
+
+
+SOURCE = ROOT / "src" / "typica"
+AS_A_WHOLE = (
+    "cli",
+    "reports",
+    "demo",
+    "baselines/clip",
+    "baselines/doersch",
+    "images/readers",
+    "lines/readers",
+    "mining/readings",
+)
+"""Rooms and folders that the list describes without naming every file."""
+
+
+def _listed() -> dict[str, list[str]]:
+    """The file names, or patterns of them, that the list of files has under every folder."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    found = re.search(r"    src/typica/\n(.*?)\n    benchmarks/", text, re.DOTALL)
+    assert found
+    folders: dict[str, list[str]] = {}
+    room = folder = ""
+    for line in found.group(1).splitlines():
+        depth = len(line) - len(line.lstrip())
+        if depth <= 8:  # deeper lines go on with the one before
+            heads = re.match(r"([a-z]+)/", line.lstrip())
+            name = heads.group(1) if heads else ""
+            room = name if depth == 6 else room
+            folder = f"{room}/{name}" if name and depth == 8 else room
+        folders.setdefault(folder, []).extend(re.findall(r"[\w*]+\.py", line))
+    return folders
+
+
+def test_the_architecture_lists_every_file_in_its_folder_and_no_other():
+    listed = _listed()
+    folders: dict[str, list[str]] = {}
+    for path in SOURCE.rglob("*.py"):
+        place = path.relative_to(SOURCE)
+        folders.setdefault(place.parent.as_posix().removeprefix("."), []).append(place.name)
+    assert not set(listed) - set(folders)
+    for folder, names in folders.items():
+        if folder in AS_A_WHOLE:
+            continue
+        patterns = listed[folder]
+        assert len(patterns) == len(set(patterns)), folder
+        for pattern in patterns:
+            assert any(fnmatch(name, pattern) for name in names), f"{folder}/{pattern}"
+        for name in set(names) - {"__init__.py"}:
+            assert any(fnmatch(name, pattern) for pattern in patterns), f"{folder}/{name}"
+
+
+RANKS = {
+    "cli": 6,
+    "baselines": 5,
+    "demo": 4,
+    "palaeography": 4,
+    "typewriter": 3,
+    "mining": 3,
+    "reports": 2,
+    "templates": 1,
+    "lines": 1,
+    "images": 1,
+    "engines": 1,
+}
+BACK = {
+    "reports": (
+        "typewriter.reading",
+        "typewriter.pictures",
+        "palaeography.comparison",
+        "palaeography.prototypes",
+        "palaeography.differences",
+        "palaeography.colours",
+    )
+}
+"""What a room may import of a higher one."""
+
+
+def _imports(path: Path) -> Iterator[str]:
+    """Modules that a file of ours imports: ours as `room.module`, others by their full name."""
+    package = path.relative_to(SOURCE).parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1]
+            named = [node.module] if node.module else [name.name for name in node.names]
+            yield from (".".join(("typica", *base, name)) for name in named)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+@pytest.mark.parametrize("room", ["", *RANKS])
+def test_rooms_import_only_what_is_below_them(room):
+    paths = [*(SOURCE / room).rglob("*.py")] if room else [*SOURCE.glob("*.py")]
+    for path in paths:
+        for name in _imports(path):
+            top = name.split(".")[0]
+            if room in ("lines", "images"):
+                assert top not in ("torch", "torchvision", "diffusers", "transformers"), path
+            other, _, rest = name.removeprefix("typica.").partition(".")
+            if top != "typica" or other not in RANKS or other == room:
+                continue
+            if path == SOURCE / "__main__.py":
+                assert other == "cli"
+                continue
+            allowed = f"{other}.{rest}" in BACK.get(room, ())
+            assert allowed or RANKS[other] < RANKS.get(room, 0), f"{path}: {name}"

@@ -1,19 +1,15 @@
-"""The report on a collection, and the cache of its pixels."""
+"""The report on a collection."""
 
 from __future__ import annotations
 
 import json
 import shutil
 
-import numpy as np
 import pytest
 from PIL import Image
 
-from typica.errors import ConfigError, DataError
-from typica.images.cache import PixelCache
+from typica.errors import ConfigError
 from typica.images.check import check
-from typica.images.collection import read_pictures
-from typica.images.loading import load_pixels
 from typica.images.options import PictureOptions
 
 from .images_helpers import put
@@ -102,59 +98,3 @@ def test_long_lists_are_cut(tmp_path):
     lines = check(tmp_path, ALL, 64, 8).lines()
     assert "  ... and 10 more" in lines  # of thin labels
     assert len(lines) < 100
-
-
-# cache
-
-
-def _mixed(root):
-    put(root / "a" / "1.png", 1, width=60, height=40)
-    put(root / "a" / "2.png", 2, width=40, height=60)
-    put(root / "b" / "3.png", 3, width=50, height=50)
-    return read_pictures(root, ALL)
-
-
-@pytest.mark.parametrize("kept", [True, False])
-def test_cache_has_the_pixels_of_loading(tmp_path, kept):
-    pictures = _mixed(tmp_path / "data")
-    folder = tmp_path / "cache" if kept else None
-    with PixelCache(pictures, 32, 8, folder) as cache:
-        assert cache.shapes == ((32, 48), (48, 32), (32, 32))
-        for number, picture in enumerate(pictures):
-            assert np.array_equal(cache[number], load_pixels(picture, 32, 8))
-        assert not cache[0].flags.writeable
-    with pytest.raises(ValueError, match="closed"):
-        cache[0]
-
-
-def test_cache_is_kept_until_something_changes(tmp_path):
-    pictures = _mixed(tmp_path / "data")
-    folder = tmp_path / "cache"
-    PixelCache(pictures, 32, 8, folder).close()
-    (file,) = folder.glob("*.u8")
-    before = file.stat().st_ino
-    PixelCache(pictures, 32, 8, folder).close()
-    assert file.stat().st_ino == before
-    file.write_bytes(b"half")
-    with PixelCache(pictures, 32, 8, folder) as cache:
-        assert np.array_equal(cache[2], load_pixels(pictures.pictures[2], 32, 8))
-    put(tmp_path / "data" / "b" / "3.png", 4, width=50, height=50)
-    with PixelCache(pictures, 32, 8, folder) as cache:
-        assert np.array_equal(cache[2], load_pixels(pictures.pictures[2], 32, 8))
-    assert len(list(folder.iterdir())) == 4  # two caches, nothing half written
-
-
-def test_cache_sets_broken_pictures_aside(tmp_path):
-    pictures = _mixed(tmp_path / "data")
-    (tmp_path / "data" / "a" / "2.png").write_text("gone bad")
-    for _ in range(2):  # made, then read back
-        with PixelCache(pictures, 32, 8, tmp_path / "cache") as cache:
-            assert [one.id for one in cache.collection] == ["a/1.png", "b/3.png"]
-            assert "2.png: not a picture" in str(cache.collection.problems[-1])
-            assert np.array_equal(cache[1], load_pixels(pictures.pictures[2], 32, 8))
-
-
-def test_cache_that_cannot_be_written(tmp_path):
-    (tmp_path / "file").write_text("x")
-    with pytest.raises(DataError, match="cannot be written"):
-        PixelCache(_mixed(tmp_path / "data"), 32, 8, tmp_path / "file")

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lxml import etree
 from PIL import Image
 
 from typica.errors import DataError
 from typica.lines.collection import ReadingOptions, read_lines
 from typica.lines.images import line_image
 from typica.lines.readers.pages import baseline_band
-from typica.lines.readers.xml import etree, parse_points
+from typica.lines.readers.xml import parse_points
 from typica.sources import Fault
 
 PAPER, INK = (230, 215, 190), (30, 20, 10)

@@ -108,6 +108,10 @@ def test_voc_files_are_read(tmp_path):
     (tmp_path / "2.xml").write_text("<annotation>")
     with pytest.raises(DataError, match=r"2\.xml: not a VOC annotation"):
         read_any_boxes(tmp_path)
+    hostile = '<!DOCTYPE annotation [<!ENTITY n SYSTEM "file:///etc/hostname">]>'
+    (tmp_path / "2.xml").write_text(hostile + text.replace("1.png", "&n;"))
+    with pytest.raises(DataError, match=r"2\.xml: .*document type or an entity"):
+        read_any_boxes(tmp_path)
     with pytest.raises(DataError, match="no such file"):
         read_any_boxes(tmp_path / "none")
 

@@ -1,4 +1,4 @@
-"""The pixels of many pictures, one after the other in one memory-mapped file: what caches share.
+"""The pixels of many pictures, one after the other in one memory-mapped file.
 
 A file in a folder has a second one beside it that tells where every picture is (JSON, the index).
 """

@@ -94,7 +94,7 @@ _GROUPS: dict[str, tuple[str, dict[str, Callable[..., int]]]] = {
         },
     ),
     "baseline": (
-        "The systems that the typewriter is compared with, on the same lines.",
+        "What the two instruments are compared with, on the same lines and pictures.",
         {
             "recogniser": baseline_recogniser,
             "dti-sprites": baseline_dti_sprites,
@@ -151,8 +151,9 @@ def _help() -> str:
     ]
     for group, (about, commands) in _GROUPS.items():
         rows += ["", f"{group}: {about}"]
+        width = max(map(len, commands))
         rows += [
-            f"  typica {group} {name:<10} {(command.__doc__ or '').splitlines()[0]}"
+            f"  typica {group} {name:<{width}}  {(command.__doc__ or '').splitlines()[0]}"
             for name, command in commands.items()
         ]
     rows += ["", f"  typica demo   {(demo.__doc__ or '').splitlines()[0]}", "  typica --version"]

@@ -6,9 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from tyro.conf import Positional, UseAppendAction, arg
+from tyro.conf import UseAppendAction, arg
 
-from .shared import READ_AS_IS, DataArgument, DataOptions, plain, read_collection
+from .shared import READ_AS_IS, DataArgument, DataOptions, DataPath, plain, read_collection
 
 if TYPE_CHECKING:
     from ..baselines.run import Fit
@@ -70,7 +70,7 @@ def run_named(
 
 
 def baseline_recogniser(
-    data: Positional[Path],
+    data: DataPath,
     /,
     out: Path,
     reading: DataArgument = READ_AS_IS,

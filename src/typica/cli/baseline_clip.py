@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from tyro.conf import Positional
-
 from ..configs import with_changes
 from ..images.prompts import PromptTemplate
 from .baseline import Changes
 from .images import AS_PICTURES, PicturesArgument
-from .shared import as_json
+from .shared import DataPath, as_json
 
 __all__ = ["baseline_clip"]
 
@@ -19,7 +17,7 @@ _AS_PROMPTED = PromptTemplate()
 
 
 def baseline_clip(
-    data: Positional[Path],
+    data: DataPath,
     /,
     model: Path,
     out: Path,

@@ -6,10 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tyro.conf import Positional
-
 from .baseline import Changes, Split, run_named
-from .shared import READ_AS_IS, DataArgument
+from .shared import READ_AS_IS, DataArgument, DataPath
 
 if TYPE_CHECKING:
     from ..baselines.run import Fit
@@ -18,7 +16,7 @@ __all__ = ["baseline_matcher"]
 
 
 def baseline_matcher(
-    data: Positional[Path],
+    data: DataPath,
     /,
     out: Path,
     reading: DataArgument = READ_AS_IS,

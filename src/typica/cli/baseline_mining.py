@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import Positional, UseAppendAction, arg
+from tyro.conf import UseAppendAction, arg
 
 from .baseline import Changes
 from .images import AS_PICTURES, PicturesArgument
-from .shared import as_json, say_problems
+from .shared import DataPath, as_json, say_problems
 
 __all__ = ["baseline_doersch"]
 
@@ -17,7 +17,7 @@ Labels = Annotated[tuple[str, ...], arg(name="label"), UseAppendAction]
 
 
 def baseline_doersch(
-    data: Positional[Path],
+    data: DataPath,
     /,
     out: Path,
     label: Labels = (),

@@ -6,10 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tyro.conf import Positional
-
 from .baseline import Changes, Split, run_named
-from .shared import READ_AS_IS, DataArgument
+from .shared import READ_AS_IS, DataArgument, DataPath
 
 if TYPE_CHECKING:
     from ..baselines.dti_options import DTIOptions
@@ -26,7 +24,7 @@ def _changed(start: Any, sprites: int | None, changes: tuple[tuple[str, ...], ..
 
 
 def baseline_dti_sprites(
-    data: Positional[Path],
+    data: DataPath,
     /,
     out: Path,
     reading: DataArgument = READ_AS_IS,
@@ -72,7 +70,7 @@ def baseline_dti_sprites(
 
 
 def baseline_marionette(
-    data: Positional[Path],
+    data: DataPath,
     /,
     out: Path,
     reading: DataArgument = READ_AS_IS,
@@ -118,7 +116,7 @@ def baseline_marionette(
 
 
 def baseline_templates(
-    data: Positional[Path],
+    data: DataPath,
     /,
     out: Path,
     reading: DataArgument = READ_AS_IS,

@@ -11,7 +11,7 @@ __all__ = ["typewriter_compare_exemplars"]
 
 
 def typewriter_compare_exemplars(
-    pairs: Positional[tuple[Path, ...]],
+    pairs: Annotated[Positional[tuple[Path, ...]], arg(metavar="RUN EXEMPLARS ...")],
     /,
     out: Path,
     set: Annotated[tuple[tuple[str, ...], ...], arg(name="set"), UseAppendAction] = (),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import OmitArgPrefixes, Positional, arg
+from tyro.conf import OmitArgPrefixes, arg
 
 from ..images.options import PictureOptions
-from .shared import as_json
+from .shared import DataPath, as_json
 
 __all__ = ["AS_PICTURES", "PicturesArgument", "images_check"]
 
@@ -17,7 +16,7 @@ PicturesArgument = Annotated[PictureOptions, OmitArgPrefixes]
 
 
 def images_check(
-    data: Positional[Path],
+    data: DataPath,
     /,
     reading: PicturesArgument = AS_PICTURES,
     size: int = 512,

@@ -8,7 +8,7 @@ from typing import Annotated
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from ..lines.render_options import RenderOptions
-from .shared import READ_AS_IS, DataArgument, as_json
+from .shared import READ_AS_IS, DataArgument, DataPath, as_json
 
 __all__ = ["lines_check", "lines_render"]
 
@@ -16,7 +16,7 @@ _AS_RENDERED = RenderOptions()
 
 
 def lines_check(
-    data: Positional[Path],
+    data: DataPath,
     /,
     reading: DataArgument = READ_AS_IS,
     height: int = 48,
@@ -40,7 +40,7 @@ def lines_check(
 
 
 def lines_render(
-    text: Positional[Path],
+    text: Annotated[Positional[Path], arg(metavar="TEXT")],
     /,
     font: Path,
     out: Path,
@@ -48,7 +48,7 @@ def lines_render(
     document: str = "",
     train: float = 0.8,
     val: float = 0.1,
-    options: Annotated[RenderOptions, OmitArgPrefixes] = _AS_RENDERED,
+    rendering: Annotated[RenderOptions, OmitArgPrefixes] = _AS_RENDERED,
 ) -> int:
     """Set a text in any font, as aged line images with the exact box of every glyph.
 
@@ -60,9 +60,9 @@ def lines_render(
         document: Name of the document; that of the text file if empty.
         train: Share of training lines.
         val: Share of validation lines; the rest is for testing.
-        options: How the lines are set and aged.
+        rendering: How the lines are set and aged.
     """
     from ..lines.render_request import RenderRequest, render_text
 
-    print(render_text(RenderRequest(text, font, out, wrap, train, val, document, options)))
+    print(render_text(RenderRequest(text, font, out, wrap, train, val, document, rendering)))
     return 0

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
+from tyro.conf import OmitArgPrefixes, UseAppendAction, arg
 
 from ..configs import from_file, with_changes
 from ..images.prompts import PromptTemplate
 from .images import AS_PICTURES, PicturesArgument
-from .shared import ON_THIS_MACHINE, EngineArgument, as_json, say_problems
+from .shared import ON_THIS_MACHINE, DataPath, EngineArgument, RunFolder, as_json, say_problems
 
 if TYPE_CHECKING:
     from ..mining.config import MiningConfig
@@ -95,7 +95,7 @@ def _begin(data: Path, start: StartOptions) -> OpenRun | None:
 
 
 def mine_run(
-    data: Positional[Path],
+    data: DataPath,
     /,
     start: _Start,
     max_minutes: float | None = None,
@@ -120,9 +120,7 @@ def mine_run(
     return 130 if row.startswith("interrupted") else 0
 
 
-def mine_finetune(
-    data: Positional[Path], /, start: _Start, max_minutes: float | None = None
-) -> int:
+def mine_finetune(data: DataPath, /, start: _Start, max_minutes: float | None = None) -> int:
     """Train a base on labelled pictures (eq. 4.5), or go on training.
 
     Args:
@@ -147,14 +145,14 @@ def mine_finetune(
 
 
 def mine_score(
-    run: Positional[Path],
+    run: RunFolder,
     /,
     data: Path | None = None,
     model: _Model = "finetuned",
     where: EngineArgument = ON_THIS_MACHINE,
     device: str = "auto",
 ) -> int:
-    """Measure how typical every pixel of every picture is of its label (eqs. 4.8 to 4.11).
+    """Measure how typical every pixel of every picture is of its label (eqs. 4.9 to 4.11).
 
     Args:
         run: Run folder.
@@ -182,7 +180,7 @@ def mine_score(
 
 
 def mine_select(
-    run: Positional[Path],
+    run: RunFolder,
     /,
     without: tuple[Literal["border", "flat", "duplicates"], ...] = (),
     data: Path | None = None,
@@ -219,7 +217,7 @@ def mine_select(
 
 
 def mine_report(
-    run: Positional[Path],
+    run: RunFolder,
     /,
     without: tuple[Literal["border", "flat", "duplicates"], ...] = (),
     data: Path | None = None,
@@ -240,7 +238,7 @@ def mine_report(
 
 
 def mine_export(
-    run: Positional[Path],
+    run: RunFolder,
     /,
     out: Path,
     data: Path | None = None,

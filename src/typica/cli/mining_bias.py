@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import OmitArgPrefixes, Positional
+from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from ..mining.bias.options import BiasOptions
+from .shared import RunFolder
 
 __all__ = ["mine_bias", "mine_sample"]
 
@@ -16,7 +17,7 @@ _AS_USUAL = BiasOptions()
 
 
 def mine_sample(
-    run: Positional[Path],
+    run: RunFolder,
     /,
     out: Path,
     per_label: int = 200,
@@ -57,12 +58,12 @@ def mine_sample(
 
 
 def mine_bias(
-    run: Positional[Path],
-    samples: Positional[Path],
+    run: RunFolder,
+    samples: Annotated[Positional[Path], arg(metavar="SAMPLES")],
     /,
     out: Path,
     data: Path | None = None,
-    options: _Options = _AS_USUAL,
+    comparison: _Options = _AS_USUAL,
     device: str = "auto",
 ) -> int:
     """Compare what a model draws with its pictures: clusters, diversity, precision and recall.
@@ -72,13 +73,13 @@ def mine_bias(
         samples: Folder that `typica mine sample` made from it.
         out: Folder for tables and page; goes on with what is there.
         data: Where the pictures are now, if they were moved.
-        options: Of the comparison.
+        comparison: How samples and pictures are compared.
         device: auto, cpu, cuda, ...
     """
     from ..mining.bias.run import bias_run
     from ..mining.opening import open_run
 
-    done = bias_run(open_run(run, data), samples, out, options, device=device)
+    done = bias_run(open_run(run, data), samples, out, comparison, device=device)
     strengths = sorted({one.guidance for one in done.found})
     for strength in strengths:
         same = [one.representation for one in done.found if one.guidance == strength]

@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import OmitArgPrefixes, Positional, arg
+from tyro.conf import OmitArgPrefixes, arg
 
 from ..configs import require
 from ..mining.localisation_options import LocalisationOptions
-from .shared import as_json
+from .shared import MovedData, RunFolder, as_json
 
 __all__ = ["mine_localise"]
 
@@ -19,15 +19,15 @@ _Options = Annotated[LocalisationOptions, OmitArgPrefixes]
 
 
 def mine_localise(
-    run: Positional[Path],
-    data: Positional[Path | None] = None,
+    run: RunFolder,
+    data: MovedData = None,
     /,
     *,
     boxes: Path,
     out: Path | None = None,
     model: Literal["finetuned", "base", "both"] = "finetuned",
     before: Path | None = None,
-    options: _Options = _AS_PUBLISHED,
+    comparison: _Options = _AS_PUBLISHED,
     json: Annotated[bool, arg(name="json")] = False,
     device: str = "auto",
 ) -> int:
@@ -40,7 +40,7 @@ def mine_localise(
         out: Folder for the results; the run's localisation/ if left out.
         model: Which model; both compares the fine-tuned one with the base before it.
         before: Another run of these pictures, such as an earlier one, to compare with.
-        options: How it is scored and compared.
+        comparison: How it is scored and compared.
         json: Print one JSON object instead of a table.
         device: auto, cpu, cuda, ...
     """
@@ -60,7 +60,7 @@ def mine_localise(
         opened.folder.localisation if out is None else out,
         models=("finetuned", "base") if model == "both" else (model,),
         before=before,
-        options=options,
+        options=comparison,
         device=device,
     )
     for note in found.comparison.notes:

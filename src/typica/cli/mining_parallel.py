@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional, UseAppendAction, arg
+from tyro.conf import UseAppendAction, arg
 
 from ..configs import from_file, with_changes
-from .shared import as_json
+from .shared import ParallelFolder, as_json
 
 __all__ = ["mine_cotypical", "mine_trends"]
 
@@ -16,7 +16,7 @@ _Changes = Annotated[tuple[tuple[str, ...], ...], arg(name="set"), UseAppendActi
 
 
 def mine_cotypical(
-    par: Positional[Path],
+    par: ParallelFolder,
     /,
     *,
     run: Path | None = None,
@@ -67,7 +67,7 @@ def mine_cotypical(
 
 
 def mine_trends(
-    par: Positional[Path],
+    par: ParallelFolder,
     /,
     *,
     segmenter: Path | None = None,

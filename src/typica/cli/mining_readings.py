@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import Positional, arg
+from tyro.conf import arg
 
 from ..configs import require
+from .shared import RunFolder
 
 __all__ = ["mine_confusions", "mine_contrast", "mine_search", "mine_timeline"]
 
@@ -16,7 +17,7 @@ _Labels = Annotated[tuple[str, ...], arg(metavar="LABEL")]
 
 
 def mine_contrast(
-    run: Positional[Path],
+    run: RunFolder,
     /,
     between: _Labels = (),
     against_rest: bool = False,
@@ -52,7 +53,7 @@ def mine_contrast(
 
 
 def mine_confusions(
-    run: Positional[Path],
+    run: RunFolder,
     /,
     pictures: int | None = None,
     pairs: int = 12,
@@ -84,7 +85,7 @@ def mine_confusions(
 
 
 def mine_timeline(
-    run: Positional[Path],
+    run: RunFolder,
     /,
     order: _Labels = (),
     pictures: int | None = None,
@@ -117,7 +118,7 @@ def mine_timeline(
 
 
 def mine_search(
-    run: Positional[Path],
+    run: RunFolder,
     /,
     row: int | None = None,
     picture: str | None = None,

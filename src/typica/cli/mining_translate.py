@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import Positional, UseAppendAction, arg
+from tyro.conf import UseAppendAction, arg
 
 from ..configs import from_file, require, with_changes
-from .shared import as_json
+from .shared import MovedData, RunFolder, as_json
 
 __all__ = ["mine_translate"]
 
@@ -16,8 +16,8 @@ _Changes = Annotated[tuple[tuple[str, ...], ...], arg(name="set"), UseAppendActi
 
 
 def mine_translate(
-    run: Positional[Path],
-    data: Positional[Path | None] = None,
+    run: RunFolder,
+    data: MovedData = None,
     /,
     *,
     out: Path,

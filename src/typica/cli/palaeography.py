@@ -11,7 +11,7 @@ __all__ = ["palaeography_compare"]
 
 
 def palaeography_compare(
-    prototypes: Positional[Path],
+    prototypes: Annotated[Positional[Path], arg(metavar="JOB")],
     /,
     out: Path,
     criteria: Path | None = None,

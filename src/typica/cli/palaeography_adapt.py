@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional, UseAppendAction, arg
+from tyro.conf import UseAppendAction, arg
 
 from .shared import (
     ON_THIS_MACHINE,
     READ_AS_IS,
     DataArgument,
+    DataPath,
     EngineArgument,
+    JobFolder,
+    RunFolder,
     read_collection,
 )
 
@@ -19,8 +22,8 @@ __all__ = ["palaeography_adapt", "palaeography_allographs"]
 
 
 def palaeography_adapt(
-    run: Positional[Path],
-    data: Positional[Path],
+    run: RunFolder,
+    data: DataPath,
     /,
     out: Path,
     by: str = "document",
@@ -78,7 +81,7 @@ def palaeography_adapt(
 
 
 def palaeography_allographs(
-    job: Positional[Path],
+    job: JobFolder,
     /,
     out: Path,
     set: Annotated[tuple[tuple[str, ...], ...], arg(name="set"), UseAppendAction] = (),

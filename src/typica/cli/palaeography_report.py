@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tyro.conf import Positional
-
-from .shared import READ_AS_IS, DataArgument, read_collection
+from .shared import READ_AS_IS, DataArgument, JobFolder, read_collection
 
 __all__ = ["palaeography_glyphs", "palaeography_report"]
 
 
 def palaeography_report(
-    job: Positional[Path],
+    job: JobFolder,
     /,
     out: Path,
     comparison: Path | None = None,
@@ -41,7 +39,7 @@ def palaeography_report(
 
 
 def palaeography_glyphs(
-    job: Positional[Path],
+    job: JobFolder,
     /,
     out: Path,
     data: Path | None = None,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from tyro.conf import OmitArgPrefixes
+from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from ..lines.collection import LineFormat, ReadingOptions
 from ..lines.line import LineCollection
@@ -24,13 +24,26 @@ __all__ = [
     "READ_AS_IS",
     "DataArgument",
     "DataOptions",
+    "DataPath",
     "EngineArgument",
     "EngineOptions",
+    "JobFolder",
+    "MovedData",
+    "ParallelFolder",
+    "RunFolder",
     "as_json",
     "plain",
     "read_collection",
     "say_problems",
 ]
+
+
+RunFolder = Annotated[Positional[Path], arg(metavar="RUN")]
+JobFolder = Annotated[Positional[Path], arg(metavar="JOB")]
+ParallelFolder = Annotated[Positional[Path], arg(metavar="PAR")]
+DataPath = Annotated[Positional[Path], arg(metavar="DATA")]
+MovedData = Annotated[Positional[Path | None], arg(metavar="[DATA]")]
+"""Where pictures are now; None for where the run found them."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,9 @@ from .shared import (
     READ_AS_IS,
     DataArgument,
     DataOptions,
+    DataPath,
     EngineArgument,
+    RunFolder,
     as_json,
     plain,
     read_collection,
@@ -51,7 +53,7 @@ def _cache(out: Path) -> Path:
 
 
 def typewriter_train(
-    data: Positional[Path],
+    data: DataPath,
     /,
     out: Path,
     reading: DataArgument = READ_AS_IS,
@@ -190,8 +192,8 @@ def run_reading(run: Path, data: DataOptions) -> ReadingOptions:
 
 
 def typewriter_name(
-    run: Positional[Path],
-    data: Positional[Path],
+    run: RunFolder,
+    data: DataPath,
     /,
     reading: DataArgument = READ_AS_IS,
     split: Literal["train", "val", "test", "all"] = "train",
@@ -254,8 +256,8 @@ def typewriter_name(
 
 
 def typewriter_eval(
-    run: Positional[Path],
-    data: Positional[Path],
+    run: RunFolder,
+    data: DataPath,
     /,
     reading: DataArgument = READ_AS_IS,
     split: Literal["train", "val", "test", "all"] = "test",
@@ -290,8 +292,8 @@ def typewriter_eval(
 
 
 def typewriter_decompose(
-    run: Positional[Path],
-    images: Positional[Path],
+    run: RunFolder,
+    images: Annotated[Positional[Path], arg(metavar="IMAGES")],
     /,
     out: Path,
     reading: DataArgument = READ_AS_IS,
@@ -320,7 +322,7 @@ def typewriter_decompose(
 
 
 def typewriter_report(
-    run: Positional[Path], /, split: Literal["train", "val", "test", "all"] | None = None
+    run: RunFolder, /, split: Literal["train", "val", "test", "all"] | None = None
 ) -> int:
     """Write the report page of a run from what its folder holds.
 

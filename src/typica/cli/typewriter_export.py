@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
-from .shared import READ_AS_IS, DataArgument, DataOptions, read_collection
+from .shared import READ_AS_IS, DataArgument, DataOptions, RunFolder, read_collection
 from .typewriter import run_reading
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def _lines(run: Path, data: Path | None, reading: DataOptions) -> LineCollection
 
 
 def typewriter_export(
-    run: Positional[Path],
+    run: RunFolder,
     /,
     out: Path,
     data: Path | None = None,
@@ -58,8 +58,8 @@ def typewriter_export(
 
 
 def typewriter_type(
-    run: Positional[Path],
-    text: Positional[str],
+    run: RunFolder,
+    text: Annotated[Positional[str], arg(metavar="TEXT")],
     /,
     out: Path,
     height: int | None = None,

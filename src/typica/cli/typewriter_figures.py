@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 __all__ = ["typewriter_figures"]
 
 
 def typewriter_figures(
-    runs: Positional[tuple[Path, ...]],
+    runs: Annotated[Positional[tuple[Path, ...]], arg(metavar="RUN ...")],
     /,
     out: Path,
     split: Literal["train", "val", "test", "all"] | None = None,

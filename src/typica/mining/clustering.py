@@ -1,4 +1,4 @@
-"""Clusters of the elements of a label: k-means on their features (section 4.3.4).
+"""Clusters of the elements of a label: k-means on their features (section 4.3.3).
 
 Clusters are ranked by the median typicality of their members, and members by their distance to
 the centroid, as in the paper. Beyond it: the best of several seeded starts; clusters that nearly

@@ -114,7 +114,7 @@ class FinetuneConfig:
 
 @dataclass(frozen=True)
 class TypicalityConfig:
-    """How T(x|c) is estimated (eqs. 4.8 to 4.11)."""
+    """How T(x|c) is estimated (eqs. 4.9 to 4.11)."""
 
     draws: int = 100
     """Pairs (t, noise) per picture."""

@@ -96,9 +96,10 @@ class Denoiser(nn.Module):
     ) -> Tensor:
         """The training loss of every picture, `(B,)` (eq. 4.5; of v for a model that predicts v).
 
-        The mean over all elements of the latent, where the text has their sum. A model that
-        predicts the picture itself is trained on the v that follows from it, so that times with
-        little noise count as much as for the others.
+        With the null condition this is eq. 4.2, and in the space of pixels eq. 4.4. The mean over
+        all elements of the latent, where the text has their sum. A model that predicts the picture
+        itself is trained on the v that follows from it, so that times with little noise count as
+        much as for the others.
 
         Arguments:
             latents: x, `(B, C, h, w)`, float32.

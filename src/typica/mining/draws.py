@@ -1,6 +1,6 @@
 r"""The pairs (t, eps) that typicality is estimated with: common to all pictures, repeatable.
 
-The expectation over t and eps (eqs. 4.8 to 4.11) is a mean over `draws` pairs. Pair s is a
+The expectation over t and eps (eqs. 4.9 to 4.11) is a mean over `draws` pairs. Pair s is a
 function of the seed, of s and of the latent's shape, and of nothing else: every picture of one
 shape meets the same pairs (common random numbers, so that scores of different pictures differ by
 the pictures), whatever the batch, the shard or the order. The null condition and every label

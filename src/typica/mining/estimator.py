@@ -1,4 +1,4 @@
-"""Monte Carlo means of the losses of eqs. 4.7 to 4.10, many draws and conditions in one batch."""
+"""Monte Carlo means of the losses of eq. 4.7 (E in eqs. 4.9, 4.10): many draws in one batch."""
 
 from __future__ import annotations
 

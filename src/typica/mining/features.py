@@ -1,4 +1,4 @@
-"""DIFT features of elements (Tang et al., 2023; section 4.3.4).
+"""DIFT features of elements (Tang et al., 2023; section 4.3.3).
 
 A picture is noised to one time t and shown to the UNet, with the prompt of its label; the output
 of one upsampling block, averaged over a few noises, describes the picture cell by cell. The

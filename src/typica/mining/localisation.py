@@ -1,4 +1,4 @@
-"""How well typicality finds what annotators boxed: average precision over pixels (section 4.4.2).
+"""How well typicality finds what annotators boxed: average precision over pixels (section 4.5.3).
 
 The paper sweeps thresholds from 2e-2 to 2e-7 and integrates precision over the recalls that these
 happen to reach. That number depends on the scale of the losses: a map that is right everywhere

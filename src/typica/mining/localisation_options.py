@@ -15,9 +15,10 @@ class LocalisationOptions:
     """What is scored, compared and shown."""
 
     t_min: float = 0.0
+    """Where the range of the diffusion time begins. The whole range is that of the paper's program
+    for X-rays (mining takes 0.1 to 0.7)."""
     t_max: float = 1.0
-    """Range of the diffusion time: the whole, as in the paper's X-rays (its mining takes 0.1 to
-    0.7)."""
+    """Where the range ends."""
     draws: int | None = None
     """Pairs (t, noise) per picture; None takes as many as the run."""
     run_maps: bool = False

@@ -119,7 +119,7 @@ def score_run(
     device: str = "auto",
     show_progress: bool = True,
 ) -> ScoreResult:
-    """Typicality maps of all pictures (eqs. 4.8 to 4.11); shards may run at the same time.
+    """Typicality maps of all pictures (eqs. 4.9 to 4.11); shards may run at the same time.
 
     Arguments:
         run: From `begin` or `open_run`.

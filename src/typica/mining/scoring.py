@@ -1,4 +1,4 @@
-"""The scoring job: typicality maps of every picture of a collection (eqs. 4.8 to 4.11).
+"""The scoring job: typicality maps of every picture of a collection (eqs. 4.9 to 4.11).
 
 Pictures of one working shape go through the UNet together, the null condition and the labels of
 a (picture, draw) in one batch with the same noise and time. A picture with several labels is

@@ -108,6 +108,9 @@ def image_typicality(maps: PictureMaps) -> Typicality:
 def region_typicality(maps: PictureMaps, mask: NDArray[np.generic]) -> Typicality:
     """T of a region (eqs. 4.10 and 4.11), `(K,)`: the mean over the region.
 
+    Weights w stand for the squares of eq. 4.11's mask, |sqrt(w) (eps_theta - eps)|^2; for a mask
+    of 0 and 1 that is the same.
+
     Arguments:
         maps: Of one picture.
         mask: The region pi, or weights of at least 0: `(h, w)` on the latent grid, else

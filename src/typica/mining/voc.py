@@ -11,7 +11,9 @@ import math
 from pathlib import Path
 
 from ..errors import DataError, reason
+from ..sources import Fault
 from ..values import Box
+from ..xml_file import parse_xml
 from .boxes import BoxRow, read_box_rows
 
 __all__ = ["read_any_boxes", "read_voc_rows"]
@@ -42,17 +44,13 @@ def read_voc_rows(folder: Path) -> list[BoxRow]:
     Raises:
         DataError: If there is no XML file, or one cannot be read.
     """
-    import lxml.etree
-
-    # no outer entities, no network: annotations come from anywhere
-    parser = lxml.etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
     files = sorted(folder.rglob("*.xml"))
     if not files:
         raise DataError(f"{folder}: no boxes.csv and no XML file in it. Give the boxes.")
     found = []
     for file in files:
         try:
-            root = lxml.etree.parse(str(file), parser).getroot()
+            root = parse_xml(file)
             name = (root.findtext("filename") or "").strip() or file.stem
             for number, one in enumerate(root.iter("object"), 1):
                 edges = [float(one.findtext(f"bndbox/{edge}", "")) for edge in _EDGES]
@@ -62,7 +60,7 @@ def read_voc_rows(folder: Path) -> list[BoxRow]:
                     raise ValueError("an object without a name or an area")
                 where = f"{file}, object {number}"
                 found.append(BoxRow(name.replace("\\", "/"), label, box, where))
-        except (lxml.etree.XMLSyntaxError, ValueError, OSError) as error:
+        except (Fault, ValueError) as error:
             raise DataError(
                 f"{file}: not a VOC annotation ({reason(error)}). Correct or remove it."
             ) from error

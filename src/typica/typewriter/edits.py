@@ -4,9 +4,10 @@ The character error rate of a corpus is the sum of edits over the sum of true sy
 
 .. math:: \mathrm{CER} = \sum_i d(t_i, r_i) \; / \; \sum_i |t_i|
 
-with the Levenshtein distance `d` on symbols (grapheme clusters, not code points). The paper
-reports instead the mean over lines of :math:`d(t_i, r_i) / |t_i|`; both are given here. Spaces
-are dropped before, by who makes the pairs: the functions take symbols as they come.
+with the Levenshtein distance `d` on symbols (grapheme clusters, not code points). Of a single line
+it is eq. 3.6; the paper's program reports the mean over lines of :math:`d(t_i, r_i) / |t_i|`. Both
+are given here. Spaces are dropped before, by who makes the pairs: the functions take symbols as
+they come.
 """
 
 from __future__ import annotations

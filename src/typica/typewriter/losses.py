@@ -21,6 +21,8 @@ __all__ = [
 def reconstruction_loss(picture: Tensor, image: Tensor, widths: Tensor) -> Tensor:
     """Mean squared error of every line over its own pixels and channels (eq. 3.4).
 
+    The text writes the squared norm, a sum; the errors in its tables are means, as here.
+
     Arguments:
         picture: The reconstruction, `(B, 3, H, W)`, in [0, 1].
         image: The line, `(B, 3, H, W)`, in [0, 1].
@@ -43,6 +45,9 @@ def text_loss(
     temperature: float = 1.0,
 ) -> Tensor:
     """The text loss of every line per character (the CTC term of eq. 3.5).
+
+    Divided by the number of characters, as in the paper's program, so that a long line weighs no
+    more than a short one.
 
     At a temperature below 1 the sum over the alignments of p(alignment) becomes
     (sum p^(1 / temperature))^temperature, which leans towards the best alignment: a character

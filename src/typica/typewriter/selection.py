@@ -25,7 +25,8 @@ class Selection(nn.Module):
     """pi projects the feature, p the sprite codes; the logits are their scaled products.
 
     The empty sprite comes last (index K) and has a free code. Its probability is the blank of
-    the text loss.
+    the text loss. Keys and queries are normalised over their D features (section 3.3.3), those
+    that are learned without p too; the code of the empty sprite is not, as in the paper's program.
 
     Arguments:
         count: K, all allographs counted.

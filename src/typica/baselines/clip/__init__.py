@@ -1,1 +1,1 @@
-"""Patch scores of an image-text model, as a baseline that needs no training (FACTS section 10)."""
+"""Patch scores of an image-text model, as a baseline that needs no training."""

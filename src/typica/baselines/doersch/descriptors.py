@@ -8,8 +8,8 @@ descriptors out just before they are multiplied, with the same result:
     h = hys(cells of the window),    d = [h, colours / 255] / |[h, colours / 255]|,
 
 where hys is Lowe's normalisation: to unit length, cut at 0.2, to unit length again, over the
-patch as one block. As in the published re-implementation (FACTS-mining section 9), the gradient of
-a pixel is that of the channel where it is largest, and directions are not interpolated. Unlike it,
+patch as one block. As in the re-implementation by the chapter's authors, the gradient of a pixel
+is that of the channel where it is largest, and directions are not interpolated. Unlike it,
 colours are means over their cell instead of four of its pixels, and have no offset (`options`).
 """
 

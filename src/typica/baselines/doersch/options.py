@@ -15,7 +15,7 @@ PresetName = Literal["published", "small"]
 
 @dataclass(frozen=True)
 class DoerschOptions:
-    """How elements are found; FACTS-mining section 9 and the original paper say why."""
+    """How elements are found; each option names whose constant it is."""
 
     size: int | None = None
     """Short side that pictures are brought to, in pixels; None works on every picture at its own

@@ -11,9 +11,10 @@ from pathlib import Path
 from lxml import etree
 
 from ...sources import Fault
+from ...xml_file import parse_xml
 from ..line import Points
 from .pages import Page, PageLine
-from .xml import children, local_name, number_of, parse_points, parse_xml
+from .xml import children, local_name, number_of, parse_points
 
 __all__ = ["read_page"]
 

@@ -66,6 +66,7 @@ class BiasOptions:
     """An element is unlike its cluster if it is farther from the centroid than this share of the
     label's real elements are from theirs."""
     seed: int = 0
+    """Of permutations, bootstrap samples and splits."""
 
     def __post_init__(self) -> None:
         require(self.permutations >= 99, "permutations: at least 99")

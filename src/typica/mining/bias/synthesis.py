@@ -1,7 +1,7 @@
 """The sampling job: pictures of every label at every strength of guidance, one file each.
 
-DDIM with eta 0, the null sentence of the run as the negative (FACTS section 8 leaves the sampler
-open; this is the one of the paper's trainings). The noise of a picture is a function of seed,
+DDIM with eta 0, the null sentence of the run as the negative (the chapter does not name its
+sampler; this is the one of its authors' trainings). The noise of a picture is a function of seed,
 label, guidance and index. Pictures are drawn in batches whose members are fixed: another batch
 size can change the last digits of a sum, and so a grey value by one, but a shard, an
 interruption or the order of the work changes nothing.

@@ -1,1 +1,1 @@
-"""Further readings of a mining run: contrast, confusions, time, search, filters (issue 6, 5)."""
+"""Further readings of a mining run: contrast, confusions, time, search, filters."""

@@ -1,4 +1,4 @@
-r"""What tells a label from another, or from all others: differences of typicality (section 4.4.2).
+r"""What tells a label from another, or from all others: the exponents of eq. 4.6.
 
 T(x|c) asks what a label tells over no label; a model that has learnt to guess the label from the
 noisy picture gains little by being told it. The difference of two typicalities,
