@@ -1,8 +1,9 @@
-"""What the tests share: the folder of real lines, if there is one."""
+"""What the tests share: a cache folder of their own; the folder of real lines, if there is one."""
 
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,21 @@ from hypothesis import settings
 settings.register_profile("typica", deadline=None)  # a busy machine is no fault of the code
 settings.load_profile("typica")
 torch.set_num_threads(1)  # two threads on two busy cores wait for each other
+
+
+_CACHE = tempfile.TemporaryDirectory(prefix="typica-tests-")
+
+
+def pytest_configure() -> None:
+    """No test finds what an earlier use of this machine has left in the user's cache folder.
+
+    Before anything is imported that looks there; processes that tests start inherit it.
+    """
+    os.environ["XDG_CACHE_HOME"] = _CACHE.name
+
+
+def pytest_unconfigure() -> None:
+    _CACHE.cleanup()
 
 
 @pytest.fixture(scope="session")

@@ -118,6 +118,17 @@ def test_eval_prints_one_json_object(place, capsys):
     assert "<html" in Path(page).read_text(encoding="utf-8")[:500]
 
 
+def test_text_options_that_have_no_effect_are_told(place, capsys):
+    command = ["typewriter", "eval", str(place / "run"), str(place / "lines"), "--json"]
+    assert main(command) == 0
+    usual = capsys.readouterr()
+    assert main([*command, "--sep", "_", "--normalization", "NFD"]) == 0
+    told = capsys.readouterr()
+    assert "--sep" in told.err
+    assert "--sep" not in usual.err
+    assert json.loads(told.out)["cer"] == json.loads(usual.out)["cer"]
+
+
 def test_decompose_writes_what_it_says(place, tmp_path, capsys):
     images, out = place / "lines" / "images", tmp_path / "out"
     command = ["typewriter", "decompose", str(place / "run"), str(images), "--out", str(out)]

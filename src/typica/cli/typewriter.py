@@ -188,6 +188,14 @@ def run_reading(run: Path, data: DataOptions) -> ReadingOptions:
         raise RunError(
             f"{Run(run).config}: damaged (text: {reason(error)}). Train again."
         ) from error
+    given = (data.normalization, data.sep, data.space)
+    usual = (READ_AS_IS.normalization, READ_AS_IS.sep, READ_AS_IS.space)
+    if given not in (usual, (text.normalization, text.sep, text.space)):
+        print(
+            f"note: transcriptions are read as those of {run} were; --normalization, --sep and "
+            "--space have no effect here",
+            file=sys.stderr,
+        )
     return replace(options, text=text)
 
 
