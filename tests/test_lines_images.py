@@ -231,3 +231,9 @@ def test_paper_of_light_on_dark_and_of_nothing():
     image[10:20, 10:60] = 240
     assert np.allclose(paper_colour(image) * 255, 15)
     assert np.allclose(paper_colour(np.empty((0, 0, 3), np.uint8)), 1)
+
+
+def test_a_point_that_is_too_far_away_is_said(page):
+    corners = ((1.0, 1.0), (9.0, 1.0), (1e19, 9.0), (1.0, 9.0))
+    with pytest.raises(DataError, match=r"1e\+19 pixels away"):
+        read_image(page, corners, 0.0)

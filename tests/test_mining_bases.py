@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -138,6 +139,20 @@ def test_a_missing_or_damaged_denoiser_is_said(tmp_path):
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(RunError, match="damaged"):
         load_denoiser(tmp_path / "d", tiny_about())
+
+
+def test_a_missing_description_asks_nobody(tmp_path, monkeypatch):
+    """Where one is missing, diffusers would ask the hub's library, and that the network."""
+    import huggingface_hub
+
+    save_denoiser(tiny_small(), tmp_path / "d", tiny_about())
+    (tmp_path / "d" / "scheduler" / "scheduler_config.json").unlink()
+    asked: list[object] = []
+    for module in (huggingface_hub, sys.modules["diffusers.configuration_utils"]):
+        monkeypatch.setattr(module, "hf_hub_download", lambda *a, **k: asked.append(a))
+    with pytest.raises(RunError, match=r"scheduler lacks scheduler_config\.json"):
+        load_denoiser(tmp_path / "d", tiny_about())
+    assert asked == []
 
 
 # pipelines

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from typica.errors import DataError, RunError
 from typica.mining import denoiser as denoising
@@ -554,6 +555,16 @@ def test_a_damaged_checkpoint_is_said(pictures, tmp_path):
     run(pictures, tmp_path, about_of(steps=1))
     file = tmp_path / "checkpoint.safetensors"
     file.write_bytes(file.read_bytes()[:50])
+    with pytest.raises(RunError, match="damaged"):
+        run(pictures, tmp_path, about_of(steps=2), resume=True)
+
+
+def test_a_checkpoint_with_another_description_is_said(pictures, tmp_path):
+    run(pictures, tmp_path, about_of(steps=1))
+    file = tmp_path / "checkpoint.safetensors"
+    tensors = load_file(file)
+    about = json.dumps({"key": "nothing", "progress": {}})
+    save_file(tensors, file, metadata={"typica": about})
     with pytest.raises(RunError, match="damaged"):
         run(pictures, tmp_path, about_of(steps=2), resume=True)
 

@@ -412,3 +412,13 @@ def test_maps_of_independent_noise_are_those_of_former_versions(collection):
     assert "noise" not in plain
     other = score_settings(denoiser, collection, about(noise="balanced", groups=2))
     assert {name for name in other if other[name] != plain.get(name)} == {"noise", "groups"}
+
+
+def test_a_piece_that_skips_nonsense_is_damaged(tmp_path):
+    from typica.mining.maps import check_piece, piece_path
+    from typica.runs import save_tensors
+
+    about = {"format": 1, "piece": 0, "settings": {}, "pictures": [], "skipped": ["x"]}
+    save_tensors(piece_path(tmp_path, 0), {"nothing": torch.zeros(1)}, about)
+    with pytest.raises(RunError, match="damaged"):
+        check_piece(tmp_path, 0, {})

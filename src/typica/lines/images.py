@@ -36,6 +36,7 @@ _WORDS = Words(
     missing="cannot be opened ({reason}). Check that the image is there and may be read.",
 )
 _SAMPLE = 1 << 16
+_FARTHEST = 1e7  # pixels from the corner of a page; more is damage, and more than Pillow counts
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -236,6 +237,11 @@ def _extent(
         raise DataError(f"{path}: a polygon needs at least three points. Correct the outline.")
     if not np.isfinite(corners).all():
         raise DataError(f"{path}: a polygon has a point that is no number. Correct the outline.")
+    if np.abs(corners).max() > _FARTHEST:
+        raise DataError(
+            f"{path}: a polygon has a point {np.abs(corners).max():.3g} pixels away. Correct the "
+            "outline."
+        )
     low = np.floor(corners.min(axis=0) - margin)
     # The end is exclusive; a polygon that is a mere line still has one pixel.
     high = np.maximum(np.ceil(corners.max(axis=0) + margin), low + 1)

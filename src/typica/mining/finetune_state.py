@@ -130,7 +130,7 @@ def read_progress(folder: MiningFolder, about: MiningAbout) -> Progress:
     try:
         with safe_open(folder.checkpoint, framework="pt") as file:
             values = json.loads((file.metadata() or {})["typica"])
-        key, progress = values["key"], restored(Progress, values["progress"])
+        key, progress = dict(values["key"]), restored(Progress, values["progress"])
     except damage(SafetensorError) as error:
         raise RunError(
             f"{folder.checkpoint}: damaged, or no checkpoint of a fine-tuning "

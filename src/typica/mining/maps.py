@@ -252,6 +252,7 @@ def _about(path: Path) -> dict[str, Any]:
             about = json.loads((file.metadata() or {})["typica"])
         if not isinstance(about["settings"], dict) or not isinstance(about["skipped"], list):
             raise ValueError("its description is not that of a piece")
+        about["skipped"] = [Skipped(**one) for one in about["skipped"]]
         version = int(about["format"])
     except damage(SafetensorError) as error:
         raise RunError(
@@ -276,7 +277,7 @@ def check_piece(folder: Path, piece: int, settings: dict[str, Any]) -> tuple[Ski
         return None
     about = _about(path)
     _compare(path, about["settings"], settings)
-    return tuple(Skipped(**one) for one in about["skipped"])
+    return tuple(about["skipped"])
 
 
 def skipped_of(folder: Path, piece: int) -> tuple[Skipped, ...]:
@@ -285,7 +286,7 @@ def skipped_of(folder: Path, piece: int) -> tuple[Skipped, ...]:
     Raises:
         RunError: If it is damaged.
     """
-    return tuple(Skipped(**one) for one in _about(piece_path(folder, piece))["skipped"])
+    return tuple(_about(piece_path(folder, piece))["skipped"])
 
 
 def _compare(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
@@ -344,9 +345,7 @@ def missing_pieces(folder: Path) -> tuple[int, ...]:
 
 def skipped_pictures(folder: Path) -> tuple[Skipped, ...]:
     """The pictures that could not be scored."""
-    return tuple(
-        Skipped(**one) for path in _pieces(folder).values() for one in _about(path)["skipped"]
-    )
+    return tuple(one for path in _pieces(folder).values() for one in _about(path)["skipped"])
 
 
 def read_maps(folder: Path) -> Iterator[PictureMaps]:

@@ -186,6 +186,12 @@ def load_part(folder: Path, name: str, class_name: str) -> Any:
         DependencyError: If the library is missing.
     """
     found = _class(folder, name, class_name)
+    described = getattr(found, "config_name", None)  # of diffusers' parts
+    if described is not None and not (folder / name / described).is_file():
+        # diffusers would ask the hub's library, which asks the network who it runs for
+        raise DataError(
+            f"{folder}: its {name} lacks {described}. Take it from where it came from again."
+        )
     options: dict[str, Any] = {"subfolder": name, "local_files_only": True}
     if not issubclass(found, torch.nn.Module):
         return _loaded(folder, name, found, options)
