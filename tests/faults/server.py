@@ -105,8 +105,12 @@ def _child(order: dict[str, Any], counter: Path) -> None:
 
 
 def _alive(group: int) -> bool:
-    """Whether a process of a session is left, a moment after its leader ended."""
-    for _ in range(100):
+    """Whether a process of a session is left, a while after its leader ended.
+
+    A worker that was just being started notices when it has started, which takes seconds of
+    importing, and on a machine with other work many.
+    """
+    for _ in range(600):
         try:
             os.killpg(group, 0)
         except ProcessLookupError:
