@@ -29,7 +29,7 @@ each `share` is judged as if `elements.per_label` had been that. Means over labe
     bias       mean excess over the reference of all candidate patches, in standard errors
 
     python benchmarks/mining_adaptive.py RUN DATA --store FOLDER [--labels A B] [--each 60]
-        [--shares 0.02 0.05 0.2 0.33] [--out FILE.json]
+        [--first 10 --most 80 --groups 10] [--shares 0.02 0.05 0.2 0.33] [--out FILE.json]
 """
 
 from __future__ import annotations
@@ -63,8 +63,7 @@ from typica.mining.typicality import standard_error
 CHUNK = 20
 """Draws of the pool, and of estimates of the reference, that are computed at once."""
 GROUPS = 10
-BLOCKS = TypicalityConfig(draws=80, groups=GROUPS, adaptive=10).blocks
-"""10, 10, 20, 40."""
+"""Of the ways that give every picture as many draws."""
 
 
 class Judge:
@@ -181,7 +180,14 @@ class Judge:
         return np.array(read), np.array(spread)
 
 
-def adaptive(judge: Judge, blocks: Sequence[Losses], per_label: int, reach: float, balanced: bool):
+def adaptive(
+    judge: Judge,
+    blocks: Sequence[Losses],
+    groups: int,
+    per_label: int,
+    reach: float,
+    balanced: bool,
+):
     """Maps as scoring in rounds makes them, from blocks of draws that were computed before."""
     config = judge.about.config
     about = replace(
@@ -190,7 +196,7 @@ def adaptive(judge: Judge, blocks: Sequence[Losses], per_label: int, reach: floa
     parts = [
         [
             judge.maps(
-                i, grouped({one.id: block[one.id]}, GROUPS, balanced)[one.id], len(block[one.id])
+                i, grouped({one.id: block[one.id]}, groups, balanced)[one.id], len(block[one.id])
             )
             for block in blocks
         ]
@@ -216,6 +222,9 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=60, help="pictures per label")
     parser.add_argument("--pool", type=int, default=120, help="plain draws, a multiple of 20")
     parser.add_argument("--reference", type=int, default=8, help="balanced estimates of 20 draws")
+    parser.add_argument("--first", type=int, default=10, help="typicality.adaptive")
+    parser.add_argument("--most", type=int, default=80, help="typicality.draws")
+    parser.add_argument("--groups", type=int, default=GROUPS, help="of the draws by need")
     parser.add_argument("--shares", type=float, nargs="+", default=[0.02, 0.05, 0.2, 0.33])
     parser.add_argument("--reaches", type=float, nargs="+", default=[0, 0.5, 1, 1.5])
     parser.add_argument("--budgets", type=int, nargs="+", default=[10, 20, 30, 50, 80, 100])
@@ -241,8 +250,13 @@ def main() -> None:
     estimator = Estimator(denoiser, about.labels, given.batch_size)
     store = Store(given.store, estimator, latents, labels, about.config.typicality)
 
+    plan = TypicalityConfig(draws=given.most, groups=given.groups, adaptive=given.first).blocks
+    if plan.count(CHUNK) > 1:
+        parser.error(f"--first {given.first}: no two blocks of {CHUNK}, the reference's own")
+
     def balanced(draws: int, seed: int) -> Losses:
-        return store(f"balanced-{draws:03d}-{seed:03d}", draws=draws, groups=GROUPS,
+        groups = GROUPS if draws % GROUPS == 0 else given.groups
+        return store(f"balanced-{draws:03d}-{seed:03d}", draws=draws, groups=groups,
                      sampling="stratified", noise="balanced", seed=seed)[0]  # fmt: skip
 
     chunks = [
@@ -253,7 +267,8 @@ def main() -> None:
     pool = {name: np.concatenate([found[name] for found, _ in chunks]) for name in latents}
     times = np.concatenate([found for _, found in chunks])
     twenties = [balanced(CHUNK, seed) for seed in range(given.reference)]
-    others = {size: [balanced(size, 1000 + seed) for seed in range(2)] for size in (10, 40)}
+    sizes_of_blocks = sorted({10, 40, *plan} - {CHUNK})
+    others = {size: [balanced(size, 1000 + seed) for seed in range(2)] for size in sizes_of_blocks}
     judge = Judge(
         collection, about, {n: np.stack([t[n].mean(0) for t in twenties]) for n in latents}
     )
@@ -261,9 +276,9 @@ def main() -> None:
     every = list(range(given.reference))
     random = np.random.default_rng(0)
 
-    def pooled(count: int, left: np.ndarray) -> tuple[Losses, np.ndarray]:
+    def pooled(count: int, left: np.ndarray, groups: int) -> tuple[Losses, np.ndarray]:
         """A stratified block of the pool, and the draws that are left after it."""
-        picked = left[stratum_draws(times[left], count, random)]
+        picked = left[stratum_draws(times[left], count, random, groups)]
         return {n: m[picked] for n, m in pool.items()}, np.setdiff1d(left, picked)
 
     def plain(block: Losses, calibrate: bool) -> list[PictureMaps]:
@@ -281,7 +296,7 @@ def main() -> None:
         note("half of the reference", 0, half, every[1 - h :: 2], given.shares)
     for budget in given.budgets:
         for _ in range(given.repeats):
-            block, _ = pooled(budget, np.arange(given.pool))
+            block, _ = pooled(budget, np.arange(given.pool), GROUPS)
             note("plain", budget, plain(block, False), every, given.shares)
     for seed in range(2):
         for size in (10, 40):
@@ -291,19 +306,21 @@ def main() -> None:
         note("balanced", CHUNK, plain(twenties[seed], True), rest, given.shares)
     for repeat in range(given.repeats):
         left, blocks = np.arange(given.pool), []
-        for size in BLOCKS[::-1]:
-            block, left = pooled(size, left)
+        for size in plan[::-1]:
+            block, left = pooled(size, left, given.groups)
             blocks.insert(0, block)
         seed = repeat % given.reference
         rest = [one for one in every if one != seed]
-        tens = others[10] if repeat % 2 else others[10][::-1]
-        quiet = [*tens, twenties[seed], others[40][repeat // 2 % 2]]
+        quiet = [
+            twenties[seed] if size == CHUNK else others[size][(repeat + plan[:i].count(size)) % 2]
+            for i, size in enumerate(plan)
+        ]
         for share in given.shares:
             per_label = round(share * about.config.elements.per_picture * given.each)
             for reach in given.reaches:
-                found = adaptive(judge, blocks, per_label, reach, False)
+                found = adaptive(judge, blocks, given.groups, per_label, reach, False)
                 note("adaptive", reach, found, every, [share])
-                found = adaptive(judge, quiet, per_label, reach, True)
+                found = adaptive(judge, quiet, given.groups, per_label, reach, True)
                 note("adaptive, balanced", reach, found, rest, [share])
     rows = []
     for (share, way, setting), figures in scored.items():
@@ -320,7 +337,7 @@ def main() -> None:
         "size": about.config.size,
         "patch": judge.side,
         "pictures": len(pictures),
-        "blocks": list(BLOCKS),
+        "blocks": list(plan),
         "pool": given.pool,
         "reference": CHUNK * given.reference,
         "rows": rows,

@@ -121,8 +121,10 @@ def grouped(losses: Losses, groups: int, balanced: bool = False) -> Losses:
     return result
 
 
-def stratum_draws(shares: np.ndarray, count: int, random: np.random.Generator) -> np.ndarray:
-    """A draw of the pool in each of `count` strata, at random, dealt to groups."""
+def stratum_draws(
+    shares: np.ndarray, count: int, random: np.random.Generator, most: int = 10
+) -> np.ndarray:
+    """A draw of the pool in each of `count` strata, at random, dealt to `most` groups, or fewer."""
     strata = np.minimum((shares * count).astype(int), count - 1)
     rows = []
     for stratum in range(count):
@@ -130,7 +132,7 @@ def stratum_draws(shares: np.ndarray, count: int, random: np.random.Generator) -
         if len(inside) == 0:
             inside = np.argsort(abs(shares - (stratum + 0.5) / count))[:1]
         rows.append(random.choice(inside))
-    groups = min(10, count)
+    groups = min(most, count)
     dealt = random.permuted(np.array(rows).reshape(-1, groups), axis=1)
     return dealt.ravel()
 
