@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -122,6 +124,48 @@ def test_only_one_process_writes(trained):
             for place in (one, two)
         ]
         assert files[0] == files[1]
+
+
+NOTED = """
+import os, pathlib, runpy
+pathlib.Path(__file__).with_name("rank-" + os.environ["RANK"]).touch()
+runpy.run_module("typica", run_name="__main__", alter_sys=True)
+"""
+"""`python -m typica` by processes that leave a trace."""
+
+
+def test_accelerate_launches_the_command(tmp_path):
+    """As a user types it: the launcher's own processes, the whole command, the same losses."""
+    tiny_pictures(tmp_path / "data")
+    options = ("size=16", "small.fold=2", "small.channels=[32,32]", "small.layers=1")
+    options += ("small.label_features=64", "finetune.batch_size=4", "finetune.steps=3")
+    options += ("finetune.samples=0", "finetune.bfloat16=false", "finetune.evaluations=1")
+    launch = ("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2")
+    launch += (
+        "--num_machines",
+        "1",
+        "--mixed_precision",
+        "no",
+        "--dynamo_backend",
+        "no",
+        str(tmp_path / "noted.py"),
+    )
+    (tmp_path / "noted.py").write_text(NOTED)
+    for name, module in (("one", ("typica",)), ("two", launch)):
+        command = [sys.executable, "-m", *module, "mine", "finetune", str(tmp_path / "data")]
+        command += ["--out", str(tmp_path / name), "--base", "small", "--set", *options]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+    logs = [MiningFolder(tmp_path / name).read_log() for name in ("one", "two")]
+    for one, two in zip(*logs, strict=True):
+        for key in ("step", "loss", "held_out_loss"):
+            if key in one:
+                assert two[key] == pytest.approx(one[key], rel=1e-4)
+    assert logs[1][-1]["step"] == 3
+    assert sorted(path.name for path in tmp_path.glob("rank-*")) == ["rank-0", "rank-1"]
 
 
 def test_a_batch_is_shared_out_among_all():
