@@ -2,11 +2,12 @@
 
     python benchmarks/mining_times.py RUN DATA [--pictures 24] [--draws 4] [--out FILE.json]
 
-DATA holds `boxes.csv` (file, label, x, y, w, h). In every part of the range two readings of the
-same losses are compared with the boxes of the picture's own label:
+DATA holds `boxes.csv` (file, label, x, y, w, h). In every part of the range three readings of the
+same predictions are compared with the boxes of the picture's own label:
 
-    own      T(x | c), as mined
-    others   T(x | c) less the mean of T under the other labels: what tells the label from them
+    own          T(x | c), as mined
+    others       T(x | c) less the mean of T under the other labels: what tells the label from them
+    information  squared difference of the predictions under the label and, on average, the others
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from typica.mining.localisation import average_precision, pixel_map
 from typica.mining.opening import open_run
 from typica.mining.pixels import to_tensor
 
-EDGES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85)
+EDGES = (0.0, 0.03, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0)
 
 
 def main() -> None:
@@ -68,14 +69,15 @@ def main() -> None:
             pixels = to_tensor([load_pixels(picture, size, denoiser.codec.factor)]).to(device)
             with torch.inference_mode():
                 latent = denoiser.codec.encode(pixels)
-            means = estimator(latent, [list(labels)], draws, 2)
-            maps[low, high][picture.id] = means.typicality[0].mean(1).cpu().numpy()  # (K, h, w)
+            means = estimator(latent, [list(labels)], draws, 2, against="others")
+            both = torch.stack([means.typicality[0].mean(1), means.information[0]])
+            maps[low, high][picture.id] = both.cpu().numpy()  # (2, K, h, w)
 
     def judged(part: dict[str, np.ndarray], reading: str) -> dict[str, Any]:
         precision: dict[str, list[float]] = defaultdict(list)
         for picture in pictures:
-            every, own = part[picture.id], labels.index(picture.label)
-            values = every[own]
+            (every, matters), own = part[picture.id], labels.index(picture.label)
+            values = matters[own] if reading == "information" else every[own]
             if reading == "others":
                 values = values - np.delete(every, own, 0).mean(0)
             pixels = pixel_map(values.astype(np.float32), picture.width, picture.height)
@@ -83,13 +85,20 @@ def main() -> None:
         means = {label: round(float(np.mean(found)), 4) for label, found in precision.items()}
         return {**means, "mean": round(float(np.mean(list(means.values()))), 4)}
 
-    inside = [part for (low, high), part in maps.items() if low >= 0.1 and high <= 0.7]
-    paper = {p.id: np.mean([part[p.id] for part in inside], axis=0) for p in pictures}
+    def over(start: float, end: float) -> dict[str, np.ndarray]:
+        """Maps of a range, every part by its length."""
+        inside = {edges: part for edges, part in maps.items() if start <= edges[0] < end}
+        lengths = [high - low for low, high in inside]
+        return {
+            p.id: np.average([part[p.id] for part in inside.values()], axis=0, weights=lengths)
+            for p in pictures
+        }
+
     parts = [(f"{low:g} to {high:g}", part) for (low, high), part in maps.items()]
     rows = [
         {"times": name, "reading": reading, **judged(part, reading)}
-        for name, part in [*parts, ("0.1 to 0.7", paper)]
-        for reading in ("own", "others")
+        for name, part in [*parts, ("0.1 to 0.7", over(0.1, 0.7)), ("0 to 1", over(0, 1))]
+        for reading in ("own", "others", "information")
     ]
     chance = {
         label: round(float(np.mean([truth[p.id].mean() for p in pictures if p.label == label])), 4)

@@ -158,6 +158,16 @@ def test_each_label_of_a_picture_is_compared_with_its_own_boxes():
         reading_map(only.of("a"), PAIR.pictures[0], "a", "others")
 
 
+def test_information_is_read_of_its_own_label_and_missed_where_there_is_none():
+    (maps,) = _maps(_collection(PAIR.pictures[0]), ("a", "b"))
+    with pytest.raises(RunError, match=r"d/1.png.*former version"):
+        reading_map(maps, PAIR.pictures[0], "b", "information")
+    change = np.random.default_rng(0).random((2, 3, 4), np.float32)
+    told = replace(maps, information=change)
+    found = reading_map(told, PAIR.pictures[0], "b", "information")
+    np.testing.assert_allclose(found, pixel_map(change[1], 40, 30))
+
+
 def test_a_change_is_counted_picture_by_picture():
     boxes = {(p.id, label): (Box(0, 0, 20, 10),) for p in PAIR for label in p.labels}
     one = localise(_maps(PAIR, ("a", "b")), PAIR, boxes)
@@ -251,7 +261,8 @@ def test_one_command_compares_both_models(run, data, tmp_path, capsys):
     means = [row["average_precision"] for row in found["labels"].values()]
     assert found["mean"]["average_precision"] == pytest.approx(np.mean(means), abs=1e-4)
     readings = found["models"]["finetuned"]["readings"]
-    assert set(readings) == {"typicality", "others", "influence", "null", "centre"}
+    everything = {"typicality", "others", "influence", "information", "null", "centre"}
+    assert set(readings) == everything
     untrained = found["models"]["base"]["readings"]["typicality"]
     for row in untrained["labels"].values():  # a map without differences is at chance
         assert row["average_precision"] == pytest.approx(row["chance"], abs=1e-4)
@@ -270,7 +281,7 @@ def test_one_command_compares_both_models(run, data, tmp_path, capsys):
     assert len(list((out / "overlays").glob("*.png"))) >= len(labels)
     rows = (out / "pictures.csv").read_text().splitlines()
     pairs = {(p.id, label) for p in opened.collection for label in p.labels}
-    assert len(rows) == 1 + 6 * len(pairs)  # five readings of one model, one of the other
+    assert len(rows) == 1 + 7 * len(pairs)  # six readings of one model, one of the other
 
 
 def test_what_was_scored_is_not_scored_again(run, data, tmp_path, monkeypatch, capsys):

@@ -110,10 +110,9 @@ def test_joined_blocks_are_one_pass_over_all_draws(sizes, groups, seed):
         every = random.normal(0.3, 1, (draws, 2, 3, 4)).astype(np.float32)  # (S, K, h, w)
         means = np.stack([every[g::groups].mean(0) for g in range(groups)], 1)
         mean = means.mean(1)
+        null, change = every[:, 0].mean(0), np.square(every).mean(0)
         parts.append(
-            PictureMaps(
-                3, "x", ("a", "b"), mean, means - mean[:, None], every[:, 0].mean(0), 4, draws
-            )
+            PictureMaps(3, "x", ("a", "b"), mean, means - mean[:, None], null, 4, draws, change)
         )
         losses.append(every)
         dealt.append(np.arange(draws) % groups)
@@ -122,6 +121,9 @@ def test_joined_blocks_are_one_pass_over_all_draws(sizes, groups, seed):
     assert found.draws == len(every)
     assert found.typicality == pytest.approx(every.mean(0), abs=1e-6)
     assert found.null == pytest.approx(every[:, 0].mean(0), abs=1e-6)
+    assert found.information == pytest.approx(np.square(every).mean(0), abs=1e-5)
+    former = replace(parts[0], information=None)
+    assert joined([*parts, former]).information is None
     for g in range(groups):
         deviation = every[dealt_to == g].mean(0) - every.mean(0)
         assert found.groups[:, g] == pytest.approx(deviation, abs=2e-6)
@@ -163,12 +165,12 @@ def by_hand(denoiser, collection: PictureCollection, about: MiningAbout) -> list
         alone = replace(
             config, draws=len(drawn), adaptive=None, seed=config.seed if number == 0 else drawn.seed
         )
-        typicality, groups, null = plain(
-            denoiser, picture, (picture.label,), replace(about.config, typicality=alone)
+        labels = (picture.label,)
+        typicality, groups, null, information = plain(
+            denoiser, picture, labels, replace(about.config, typicality=alone)
         )
-        return PictureMaps(
-            index, picture.id, (picture.label,), typicality, groups, null.numpy(), 12, len(drawn)
-        )
+        found = (typicality, groups, null.numpy(), 12, len(drawn), information)
+        return PictureMaps(index, picture.id, labels, *found)
 
     parts = [[block(i, 0)] for i in range(len(collection))]
     for _ in config.blocks[1:]:
@@ -202,6 +204,7 @@ def test_rounds_are_those_of_the_plain_loop(collection, tmp_path, options):
     for one, other in zip(found, expected, strict=True):
         assert one.typicality == pytest.approx(other.typicality, abs=2e-6)
         assert one.null == pytest.approx(other.null, rel=1e-5)
+        assert one.information == pytest.approx(other.information, rel=1e-4, abs=1e-9)
         size = float(np.abs(other.groups).max())
         assert one.groups == pytest.approx(other.groups, abs=3e-3 * size)
     assert result.draws == sum(m.draws for m in found)

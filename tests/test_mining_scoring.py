@@ -126,24 +126,33 @@ def plain(denoiser, picture: Picture, labels, config: MiningConfig):
         noise = posterior_noise(options.seed, picture.id, shape)[None]
     latent = denoiser.codec.encode(pixels, noise)
     draws = Draws.of(options)
-    losses = []
+    losses, changes = [], []
     with torch.no_grad():
         for s in range(options.draws):
             eps = draws.noise(s, shape)[None]
             time = torch.tensor([int(draws.fractions[s] * 1000)])
             a = denoiser.schedule.signal[time].double().item()
             noisy = (a**0.5 * latent.double() + (1 - a) ** 0.5 * eps).float()
-            row = []
+            row, predictions = [], []
             for label in (None, *labels):
                 found = denoiser.predict_noise(noisy, time, denoiser.condition([label]))
                 row.append(((found - eps).double() ** 2)[0].mean(0))
+                predictions.append(found[0].double())
             losses.append(torch.stack(row))
+            change = []
+            for k in range(1, len(predictions)):
+                rest = [p for i, p in enumerate(predictions) if i not in (0, k)]
+                other = sum(rest) / len(rest) if options.labels == "all" else predictions[0]
+                change.append(((predictions[k] - other) ** 2).mean(0))
+            changes.append(torch.stack(change))
     every = torch.stack(losses)  # (S, 1 + K, h, w)
     gain = every[:, :1] - every[:, 1:]
     groups = torch.stack(
         [gain[g :: options.groups].mean(0) for g in range(options.groups)], 1
     )  # (K, G, h, w)
-    return gain.mean(0).numpy(), (groups - gain.mean(0)[:, None]).numpy(), every[:, 0].mean(0)
+    deviations = (groups - gain.mean(0)[:, None]).numpy()
+    information = torch.stack(changes).mean(0)
+    return gain.mean(0).numpy(), deviations, every[:, 0].mean(0), information.numpy()
 
 
 @pytest.mark.parametrize(
@@ -171,12 +180,13 @@ def test_scores_are_those_of_the_plain_loop(collection, tmp_path, options):
         labels = LABELS if options.get("labels") == "all" else (picture.label,)
         assert maps.labels == labels
         assert maps.channels == denoiser.codec.channels
-        typicality, groups, null = plain(denoiser, picture, labels, run_about.config)
+        typicality, groups, null, information = plain(denoiser, picture, labels, run_about.config)
         assert maps.typicality == pytest.approx(typicality, abs=2e-6)
         if "noise" in options:
             groups = calibrated(groups)
         assert maps.groups == pytest.approx(groups, abs=1e-3 * float(np.abs(groups).max()))
         assert maps.null == pytest.approx(null.numpy(), rel=1e-5)
+        assert maps.information == pytest.approx(information, rel=1e-4, abs=1e-9)
     assert denoiser.training  # put back
 
 
@@ -185,7 +195,7 @@ def test_v_prediction_gives_the_same_scores_as_the_noise_that_it_means(collectio
     run(denoiser, collection, about(), tmp_path / "maps")
     maps = next(read_maps(tmp_path / "maps"))
     picture = collection.pictures[0]
-    typicality, _, _ = plain(denoiser, picture, (picture.label,), about().config)
+    typicality, *_ = plain(denoiser, picture, (picture.label,), about().config)
     assert maps.typicality == pytest.approx(typicality, abs=5e-6)
 
 
@@ -204,6 +214,7 @@ def test_the_batch_size_changes_nothing(collection, tmp_path, labels):
             # rounding: a few units in the last place of losses of about 2
             assert one.typicality == pytest.approx(two.typicality, abs=5e-7)
             assert one.null == pytest.approx(two.null, abs=5e-7, rel=5e-7)
+            assert one.information == pytest.approx(two.information, abs=5e-7, rel=1e-5)
 
 
 def test_pictures_of_one_shape_share_batches(collection, tmp_path):
@@ -399,7 +410,7 @@ def test_a_stable_diffusion_pipeline_is_scored_like_the_plain_loop(collection, t
     run(denoiser, some, run_about, tmp_path / "maps")
     denoiser.eval()
     for maps, picture in zip(read_maps(tmp_path / "maps"), some, strict=True):
-        typicality, _, null = plain(denoiser, picture, (picture.label,), run_about.config)
+        typicality, _, null, _ = plain(denoiser, picture, (picture.label,), run_about.config)
         assert maps.typicality == pytest.approx(typicality, abs=1e-5)
         assert maps.null == pytest.approx(null.numpy(), rel=1e-4)
         assert np.abs(maps.typicality).max() > 1e-4

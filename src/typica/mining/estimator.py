@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -11,11 +12,15 @@ from torch import Tensor
 from ..memory import Room
 from .denoiser import Denoiser
 from .draws import Draws
-from .typicality import loss_map, typicality_map
+from .typicality import information_map, loss_map, typicality_map
 
-__all__ = ["Estimator", "Means", "Report"]
+__all__ = ["Against", "Estimator", "Means", "Report"]
 
 Report = Callable[[float], None]
+
+Against = Literal["null", "others"]
+"""What the information of a label is measured against: the prediction without a label, or the mean
+of the predictions under the other ones."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +30,12 @@ class Means:
     Arguments:
         typicality: Mean of every group of draws, `(n, K, G, h, w)`, float32.
         null: Mean loss under the null condition, `(n, h, w)`, float32.
+        information: Mean of `information_map`, `(n, K, h, w)`, float32.
     """
 
     typicality: Tensor
     null: Tensor
+    information: Tensor
 
 
 class Estimator:
@@ -59,6 +66,7 @@ class Estimator:
         draws: Draws,
         groups: int,
         report: Report = lambda share: None,
+        against: Against = "null",
     ) -> Means:
         """Group means of typicality of n pictures of one shape.
 
@@ -69,6 +77,7 @@ class Estimator:
             groups: G; draw s belongs to group s % G.
             report: Told now and then how many pictures' worth of work is newly done; the sum over
                 all calls is n.
+            against: What information is measured against; `others` needs two labels.
 
         Returns:
             Means over the draws, on the denoiser's device.
@@ -84,6 +93,7 @@ class Estimator:
         grid = tuple(shape[-2:])
         typicality = torch.zeros(count, rows.shape[1] - 1, groups, *grid, device=device)
         null = torch.zeros(count, *grid, device=device)
+        information = torch.zeros(count, rows.shape[1] - 1, *grid, device=device)
         # A job is one (draw, picture), draws first: the pictures of a draw share its noise.
         done, total = 0, len(draws) * count
         while done < total:
@@ -107,15 +117,19 @@ class Estimator:
             found = self._predict(noisy, when, rows[pictures])  # (jobs, 1 + K, C, h, w)
             gain = typicality_map(found[:, :1], found[:, 1:], noise[:, None])
             loss = loss_map(found[:, 0], noise)
+            matters = information_map(_compared(found, against), found[:, 1:])
             start = 0
             for draw, span in spans:  # one draw after the other: sums in the order of the draws
                 part = slice(start, start + len(span))
                 typicality[span.start : span.stop, :, draw % groups] += gain[part]
                 null[span.start : span.stop] += loss[part]
+                information[span.start : span.stop] += matters[part]
                 start += len(span)
             done = jobs.stop
             report(len(jobs) / len(draws))
-        return Means(typicality / (len(draws) // groups), null / len(draws))
+        return Means(
+            typicality / (len(draws) // groups), null / len(draws), information / len(draws)
+        )
 
     def _predict(self, noisy: Tensor, times: Tensor, rows: Tensor) -> Tensor:
         """eps_theta of every job under all its conditions, `(jobs, 1 + K, C, h, w)`."""
@@ -132,3 +146,11 @@ class Estimator:
         parts = [made for _, made in self.room.parts(range(jobs * branches), predict)]
         self.evaluations += jobs * branches
         return torch.cat(parts).view(jobs, branches, *noisy.shape[1:])
+
+
+def _compared(found: Tensor, against: Against) -> Tensor:
+    """What every label is compared with, `(jobs, 1 or K, C, h, w)` of `(jobs, 1 + K, C, h, w)`."""
+    if against == "null":
+        return found[:, :1]
+    labels = found[:, 1:].float()
+    return (labels.sum(1, keepdim=True) - labels) / (labels.shape[1] - 1)

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError
+from ..errors import DataError, RunError
 from ..images.picture import Picture, PictureCollection
 from .boxes import Boxes, box_mask
 from .intervals import Estimate, mean_of_labels
@@ -36,14 +36,15 @@ __all__ = [
     "reading_map",
 ]
 
-Reading = Literal["typicality", "others", "influence", "null", "centre"]
+Reading = Literal["typicality", "others", "influence", "information", "null", "centre"]
 """What is compared with the boxes: typicality; typicality less its mean under the labels that the
 picture has not (under its others, if it has all), which tells the label from these rather than
 from none (needs maps of all labels); how much the label matters at a place, for or
 against it (T's distance from its median in the picture: a model that knows the label may expect
-the plain ground, and so be surprised by what the label is named for); or what they must beat: the
-loss without a label (what is hard to denoise at all), or nearness to the centre (where annotators'
-boxes lie)."""
+the plain ground, and so be surprised by what the label is named for); how much the label changes
+the prediction there (`information_map`: against no label, or the mean of the other labels where all
+were scored); or what they must beat: the loss without a label (what is hard to denoise at all), or
+nearness to the centre (where annotators' boxes lie)."""
 
 _POOLED = 65_536  # pixels of one picture in the pooled measure, at most about this many
 
@@ -296,7 +297,8 @@ def reading_map(
         blur: As of `pixel_map`.
 
     Raises:
-        RunError: If the picture was not scored under the label.
+        RunError: If the picture was not scored under the label, or `information` is asked of maps
+            of former versions.
         DataError: If it was scored under no other label, and `others` is asked for.
     """
     width, height = picture.width, picture.height
@@ -304,6 +306,13 @@ def reading_map(
         down, across = (np.square((np.arange(side) + 0.5) / side - 0.5) for side in (height, width))
         return -(down[:, None] + across).astype(np.float32)
     values = one.null if reading == "null" else one.of(label).typicality[0]
+    if reading == "information":
+        if (matters := one.of(label).information) is None:
+            raise RunError(
+                f"{one.id}: its maps are of a former version of typica, without `information`. "
+                "Delete them and run `typica mine score` again."
+            )
+        values = matters[0]
     if reading == "others":
         others = [row for row, name in enumerate(one.labels) if name not in picture.labels]
         if not others:  # it has them all: the other ones of its own

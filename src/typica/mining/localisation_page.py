@@ -44,6 +44,7 @@ _READINGS = {
     "typicality": "T",
     "others": "T less the other labels",
     "influence": "influence",
+    "information": "information",
     "null": "loss, no label",
     "centre": "centre",
 }

@@ -198,9 +198,14 @@ def localise_run(
     return Localised(comparison, files, folders)
 
 
-def _readings(labels: object) -> tuple[Reading, ...]:
-    every: tuple[Reading, ...] = ("typicality", "influence", "null", "centre")
-    return ("typicality", "others", *every[1:]) if labels == "all" else every
+def _readings(maps: Iterator[PictureMaps], labels: object) -> tuple[Reading, ...]:
+    """What can be made of maps; those of former versions have no `information`."""
+    first = next(maps, None)
+    others: tuple[Reading, ...] = ("others",) if labels == "all" else ()
+    matters: tuple[Reading, ...] = ()
+    if first is not None and first.information is not None:
+        matters = ("information",)
+    return ("typicality", *others, "influence", *matters, "null", "centre")
 
 
 def _told(settings: dict[str, Any]) -> dict[str, Any]:
@@ -227,7 +232,8 @@ def _subject(
         def maps() -> Iterator[PictureMaps]:
             return (one for one in read_maps(folder) if one.id in ids)
 
-        return _Subject(model, _TITLES[model], maps, _told(settings), _readings(settings["labels"]))
+        readings = _readings(maps(), settings["labels"])
+        return _Subject(model, _TITLES[model], maps, _told(settings), readings)
     denoiser = load_model(run, model, device)
     return _scored(run, run.about, denoiser, chosen, model, _TITLES[model], options, show_progress)
 
@@ -299,6 +305,6 @@ def _scored(
         title,
         lambda: read_maps(folder),
         _told(settings),
-        _readings(config.typicality.labels),
+        _readings(read_maps(folder), config.typicality.labels),
         folder,
     )

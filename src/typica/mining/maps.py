@@ -10,6 +10,8 @@ Of every picture it keeps, by its index in the collection:
                                               (of balanced noise: calibrated, see `balance.py`)
     scale.INDEX        (K,) float32           largest deviation of a label
     null.INDEX         (h, w) float32         mean loss under the null condition
+    information.INDEX  (K, h, w) float32      mean squared change of the prediction by a label
+                                              (not in maps of former versions)
 
 and in the metadata what decides the numbers (`settings`), the ids and labels, the pictures that
 were skipped because they could not be decoded, and where pictures were given draws by need
@@ -72,6 +74,9 @@ class PictureMaps:
         null: Mean loss under the null condition, `(h, w)`, float32.
         channels: Of the latent; a cell has this many elements.
         draws: Pairs (t, noise) that the means are over; None if that is not known.
+        information: How much the label changes the prediction, `(K, h, w)`, float32, at least 0
+            (`information_map`): compared with no label where only its own were asked for, with the
+            mean of the others where all were. None in maps of former versions.
     """
 
     index: int
@@ -82,6 +87,7 @@ class PictureMaps:
     null: NDArray[np.float32]
     channels: int
     draws: int | None = None
+    information: NDArray[np.float32] | None = None
 
     def of(self, label: str) -> PictureMaps:
         """The maps under one label only, K = 1.
@@ -104,6 +110,7 @@ class PictureMaps:
             self.null,
             self.channels,
             self.draws,
+            None if self.information is None else self.information[row],
         )
 
 
@@ -190,6 +197,8 @@ def write_piece(
             "scale": scale,
             "null": one.null.astype(np.float32),
         }
+        if one.information is not None:
+            arrays["information"] = one.information.astype(np.float32)
         for name, array in arrays.items():
             tensors[f"{name}.{one.index}"] = torch.from_numpy(np.ascontiguousarray(array))
     about = {
@@ -233,6 +242,7 @@ def read_piece(folder: Path, piece: int) -> Iterator[PictureMaps]:
                 arrays["null"],
                 int(found["channels"]),
                 draws,
+                tensors.pop(name).numpy() if (name := f"information.{index}") in tensors else None,
             )
     except DAMAGE as error:
         raise RunError(f"{path}: damaged ({reason(error)}). {_AGAIN}") from error

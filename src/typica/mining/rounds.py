@@ -102,6 +102,9 @@ def joined(parts: Sequence[PictureMaps]) -> PictureMaps:
         typicality=mean("typicality"),
         groups=mean("groups"),
         null=mean("null"),
+        information=None
+        if any(part.information is None for part in parts)
+        else mean("information"),
         draws=int(draws.sum()),
     )
 

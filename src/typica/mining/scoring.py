@@ -459,6 +459,7 @@ def _score_piece(
                 draws[block],
                 config.groups,
                 lambda share, worth=worth: report(share * worth),  # type: ignore[misc]
+                "others" if config.labels == "all" and branches > 2 else "null",
             )
             for row, index in enumerate(same[start : start + count]):
                 groups = means.typicality[row].cpu().numpy()
@@ -475,5 +476,6 @@ def _score_piece(
                     means.null[row].cpu().numpy(),
                     int(stacked.shape[1]),
                     None if config.adaptive is None else len(draws[block]),
+                    means.information[row].cpu().numpy(),
                 )
     return [found[index] for index in sorted(found)]

@@ -25,6 +25,7 @@ from .maps import PictureMaps
 __all__ = [
     "Typicality",
     "image_typicality",
+    "information_map",
     "loss_map",
     "pixel_typicality",
     "region_typicality",
@@ -72,6 +73,25 @@ def typicality_map(null: Tensor, label: Tensor, noise: Tensor) -> Tensor:
     """
     null, label = null.float(), label.float()
     return ((null - label) * (null + label - 2 * noise)).mean(dim=-3)
+
+
+def information_map(other: Tensor, label: Tensor) -> Tensor:
+    r"""|eps_theta(x_t, t, c) - eps_theta(x_t, t, c')|^2 in every cell: how much the label matters.
+
+    Typicality is what the label takes away from the error, and is negative where a label is
+    surprised by what it is named for; this is by how much the label changes the prediction, for
+    better or worse. Its mean over noise, integrated over the logarithm of the signal-to-noise
+    ratio, is the information of cell and label about each other, for a perfect denoiser (Kong et
+    al., "Interpretable Diffusion via Information Decomposition", 2024). Not in the paper.
+
+    Arguments:
+        other: eps_theta under what the label is compared with, `(..., C, h, w)`.
+        label: eps_theta under the label, broadcast with it.
+
+    Returns:
+        `(..., h, w)`, float32, at least 0.
+    """
+    return (label.float() - other.float()).square().mean(dim=-3)
 
 
 def standard_error(deviations: NDArray[np.floating], axis: int = 1) -> Floats:
