@@ -150,6 +150,7 @@ def mine_score(
     data: Path | None = None,
     model: _Model = "finetuned",
     where: EngineArgument = ON_THIS_MACHINE,
+    compile: bool = False,
     device: str = "auto",
 ) -> int:
     """Measure how typical every pixel of every picture is of its label (eqs. 4.9 to 4.11).
@@ -159,13 +160,14 @@ def mine_score(
         data: Where the pictures are now, if they were moved.
         model: The fine-tuned model, or the base before fine-tuning.
         where: Where it is worked on, and which part.
+        compile: Compile the model first, a minute or less in each process: for large jobs.
         device: auto, cpu, cuda, ...
     """
     from ..mining.opening import open_run
     from ..mining.run import score_run
 
     opened = open_run(run, data)
-    done = score_run(opened, model, engine=where.chosen(), device=device)
+    done = score_run(opened, model, engine=where.chosen(), compile=compile, device=device)
     print(
         f"scored {done.pictures} pictures ({done.pieces} pieces, {done.kept} were there) in "
         f"{done.seconds / 60:.1f} minutes: {opened.folder.maps(model)}"

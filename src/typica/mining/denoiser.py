@@ -5,7 +5,7 @@ The same class holds Stable Diffusion and the small model; only its parts differ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -52,7 +52,12 @@ class Denoiser(nn.Module):
         return hidden.to(self.device)
 
     def output(
-        self, noisy: Tensor, times: Tensor, condition: Tensor, bfloat16: bool = False
+        self,
+        noisy: Tensor,
+        times: Tensor,
+        condition: Tensor,
+        bfloat16: bool = False,
+        unet: Callable[..., Any] | None = None,
     ) -> Tensor:
         """The UNet's output, `(B, C, h, w)`, float32.
 
@@ -61,10 +66,12 @@ class Denoiser(nn.Module):
             times: t, `(B,)`, integers.
             condition: Hidden states, `(B, L, D)`.
             bfloat16: Compute in bfloat16 if the hardware does.
+            unet: Stands in for the UNet: the same one, compiled.
         """
+        unet = unet or self.unet
         fast = bfloat16 and matrix_bfloat16(self.device) and not self._too_small(noisy)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=fast):
-            output = self.unet(noisy, times, encoder_hidden_states=condition, return_dict=False)[0]
+            output = unet(noisy, times, encoder_hidden_states=condition, return_dict=False)[0]
         result: Tensor = output.float()
         return result
 
@@ -80,10 +87,15 @@ class Denoiser(nn.Module):
         return min(noisy.shape[-2:]) <= 2 ** (halvings - 1)
 
     def predict_noise(
-        self, noisy: Tensor, times: Tensor, condition: Tensor, bfloat16: bool = False
+        self,
+        noisy: Tensor,
+        times: Tensor,
+        condition: Tensor,
+        bfloat16: bool = False,
+        unet: Callable[..., Any] | None = None,
     ) -> Tensor:
         """eps_theta(x_t, t, c), `(B, C, h, w)`, float32, whatever the UNet predicts."""
-        output = self.output(noisy, times, condition, bfloat16)
+        output = self.output(noisy, times, condition, bfloat16, unet)
         return self.schedule.noise_from(output, noisy, times)
 
     def loss(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..memory import Room
+from .compiling import compiled
 from .denoiser import Denoiser
 from .draws import Draws
 from .typicality import information_map, loss_map, typicality_map
@@ -46,12 +47,19 @@ class Estimator:
         labels: All labels that will be asked for.
         batch_size: UNet evaluations at a time; halved when the device's memory is too small.
         bfloat16: Compute the UNet in bfloat16 if the hardware does.
+        compile: Compile the UNet (`compiling.py`).
     """
 
     def __init__(
-        self, denoiser: Denoiser, labels: Sequence[str], batch_size: int, bfloat16: bool = False
+        self,
+        denoiser: Denoiser,
+        labels: Sequence[str],
+        batch_size: int,
+        bfloat16: bool = False,
+        compile: bool = False,
     ) -> None:
         self.denoiser, self.bfloat16 = denoiser, bfloat16
+        self.unet = compiled(denoiser.unet) if compile else None
         self.room = Room(batch_size, "one evaluation of the UNet")
         with torch.no_grad():  # not in inference mode: training may meet the same encodings
             self.conditions = denoiser.condition([None, *labels]).detach()
@@ -140,7 +148,7 @@ class Estimator:
             part = torch.arange(some[0], some[-1] + 1, device=noisy.device)
             which = part // branches
             return self.denoiser.predict_noise(
-                noisy[which], times[which], self.conditions[flat[part]], self.bfloat16
+                noisy[which], times[which], self.conditions[flat[part]], self.bfloat16, self.unet
             )
 
         parts = [made for _, made in self.room.parts(range(jobs * branches), predict)]

@@ -116,6 +116,7 @@ def score_run(
     model: ModelName = "finetuned",
     *,
     engine: Engine = DEFAULT,
+    compile: bool = False,
     device: str = "auto",
     show_progress: bool = True,
 ) -> ScoreResult:
@@ -125,6 +126,7 @@ def score_run(
         run: From `begin` or `open_run`.
         model: The fine-tuned model, or the base before fine-tuning.
         engine: Where, and which shard.
+        compile: Compile the UNet, for large jobs.
         device: `auto`, `cpu`, `cuda`, ...
         show_progress: Show bars on standard error.
 
@@ -146,6 +148,7 @@ def score_run(
             engine=engine,
             load=load,
             bfloat16=run.about.config.typicality.bfloat16,
+            compile=compile,
             show_progress=show_progress,
         )
 

@@ -130,6 +130,7 @@ def score(
     engine: Engine = DEFAULT,
     load: Callable[[], Denoiser] | None = None,
     bfloat16: bool = False,
+    compile: bool = False,
     show_progress: bool = True,
 ) -> ScoreResult:
     """Score a collection, or one shard of it, into pieces (`maps.py`).
@@ -146,6 +147,8 @@ def score(
         load: Gives the same model in another process, to be sent there; needed where the engine
             has any.
         bfloat16: Compute the UNet in bfloat16 where the hardware does.
+        compile: Compile the UNet (`compiling.py`); like the batch size it changes the last digits
+            only, so a job may go on with or without.
         show_progress: Show progress and time left on standard error.
 
     Returns:
@@ -162,7 +165,7 @@ def score(
     if not engine.here and load is None:
         raise TypeError("other processes need a way to load the model")
     opened = load if load is not None and not engine.here else lambda: denoiser
-    job = _Job(collection, about, engine, opened, show_progress, config.batch_size)
+    job = _Job(collection, about, engine, opened, show_progress, config.batch_size, compile)
     waiting = None
     training = denoiser.training
     denoiser.eval()
@@ -206,6 +209,7 @@ class _Job:
     load: Callable[[], Denoiser]
     show_progress: bool
     batch_size: int
+    compile: bool = False
     pieces: int = 0
     kept: int = 0
     evaluations: int = 0
@@ -268,7 +272,8 @@ class _Job:
                 write_piece(out, number, (), (), settings)
         config = self.about.config.typicality
         known = self.about.labels if config.labels == "all" else self.collection.labels
-        work = _Scoring(self.about, known, out, settings, self.load, not self.engine.here)
+        elsewhere = not self.engine.here
+        work = _Scoring(self.about, known, out, settings, self.load, elsewhere, self.compile)
         for _, done in run_pieces(
             work,
             todo,
@@ -351,6 +356,7 @@ class _Scoring:
     settings: dict[str, Any]
     load: Callable[[], Denoiser]
     elsewhere: bool
+    compile: bool
 
     def open(self) -> Function:
         """Load the model.
@@ -371,7 +377,7 @@ class _Scoring:
                 "Give all workers the same hardware, or --set typicality.bfloat16=false."
             )
         config = self.about.config.typicality
-        estimator = Estimator(denoiser, self.known, config.batch_size, bfloat16)
+        estimator = Estimator(denoiser, self.known, config.batch_size, bfloat16, self.compile)
         draws = [Draws.of(config, block) for block in range(len(config.blocks))]
 
         def piece(given: tuple[int, dict[int, tuple[Picture, int]]], report: Report) -> _Done:
