@@ -45,6 +45,7 @@ SETTINGS = (
     "finetune.batch_size=8",
     "typicality.draws=2",
     "typicality.groups=2",
+    "typicality.noise=independent",
     "elements.per_label=200",
     "features.ensemble=1",
     "clusters.starts=2",

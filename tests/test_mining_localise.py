@@ -214,7 +214,7 @@ TINY = [
     "finetune.batch_size=4",
     "finetune.samples=0",
     "finetune.evaluations=1",
-    "typicality.draws=2",
+    "typicality.draws=4",
     "typicality.groups=2",
 ]
 READING = ["--label-separator", "|", "--unlabelled", "No Finding"]

@@ -264,6 +264,7 @@ def test_too_little_time_is_said_before_anything_is_trained(data, tmp_path):
 
 def test_a_run_with_draws_by_need_tells_how_many_and_what_a_shard_waits_for(data, tmp_path, capsys):
     by_need = ["typicality.draws=4", "typicality.adaptive=2", "elements.per_label=3"]
+    by_need.append("typicality.noise=independent")  # balanced needs more in every round
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert _run(data, whole, "typicality.piece=5", *by_need) == 0
     told = capsys.readouterr().out

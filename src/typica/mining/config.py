@@ -125,8 +125,8 @@ class TypicalityConfig:
     """One time in each of `draws` equal parts of the range, or all uniformly (paper)."""
     noise: Literal["independent", "balanced"] = "independent"
     """Noise of its own for each draw (paper), or fields that cancel one another's first-order
-    effect: as good a mean from fewer draws (`balance.py`; on steel plates 20 for about 50 of the
-    paper's)."""
+    effect: as good a mean from fewer draws (`balance.py`; on steel plates and on scenes 40 do as
+    well as 100), so the presets take it, but for the paper's."""
     adaptive: int | None = None
     """Draws of a first pass over all pictures, after which only those get more, up to `draws`,
     that can still have a patch among the elements of a label (`rounds.py`); for long lists of
@@ -167,7 +167,7 @@ class TypicalityConfig:
         require(
             self.noise == "independent" or (self.groups % 2 == 0 and self.draws >= 4),
             "typicality.noise=balanced: needs an even number of typicality.groups, and at least "
-            "4 typicality.draws",
+            "4 typicality.draws; or take typicality.noise=independent",
         )
         require(
             self.adaptive is None
@@ -178,7 +178,7 @@ class TypicalityConfig:
         require(
             self.noise == "independent" or min(self.blocks) >= 4,
             f"typicality.noise=balanced: needs at least 4 draws in every round, not "
-            f"{', '.join(map(str, self.blocks))}",
+            f"{', '.join(map(str, self.blocks))}; or take typicality.noise=independent",
         )
         require(self.reach >= 0, "typicality.reach: at least 0")
         require(self.piece >= 1, "typicality.piece: at least 1")

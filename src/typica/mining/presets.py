@@ -37,13 +37,13 @@ def _small() -> MiningConfig:
             schedule="one-cycle",
             ema=0.995,
         ),
-        typicality=TypicalityConfig(draws=50),
+        typicality=TypicalityConfig(draws=50, noise="balanced"),
         features=FeatureConfig(ensemble=4),
     )
 
 
 PRESETS: dict[str, Callable[[], MiningConfig]] = {
-    "default": MiningConfig,
+    "default": lambda: MiningConfig(typicality=TypicalityConfig(noise="balanced")),
     "small": _small,
     "paper-256": lambda: _paper(256, 64),
     "paper-512": lambda: _paper(512, 8),
