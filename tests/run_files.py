@@ -36,7 +36,7 @@ from typica.mining.maps import (
     check_piece,
     maps_settings,
     read_maps,
-    skipped_pictures,
+    skipped_of,
     write_piece,
 )
 from typica.mining.rounds import read_bars, write_bars
@@ -227,7 +227,7 @@ def _maps(folder: Path) -> RunFile:
 
     def read() -> None:
         check_piece(folder, 0, maps_settings(folder))
-        skipped_pictures(folder)
+        skipped_of(folder, 0)
         list(read_maps(folder))
 
     return RunFile(next(folder.glob("*.safetensors")), read)

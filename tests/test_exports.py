@@ -26,11 +26,11 @@ from typica.typewriter.exports import (
     alto_xml,
     export_path,
     page_xml,
-    readings_to_alto,
-    readings_to_page,
-    readings_to_tsv,
+    pages_to_alto,
+    pages_to_page,
     tsv_text,
 )
+from typica.typewriter.page_reading import page_of_line
 from typica.typewriter.reading import LineReading, PlacedGlyph
 
 PAGE = {"p": "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"}
@@ -205,18 +205,19 @@ def test_an_empty_reading_is_an_empty_valid_line(page_schema, alto_schemas):
 
 
 def test_files_name_their_image_and_lie_in_their_folder(tmp_path):
-    other = LineReading("line", 30, 20, ())
+    other = page_of_line(LineReading("line", 30, 20, ()), "line")
+    pages = [page_of_line(READING, "line.1.jpg"), other]
     for write, xpath in (
-        (readings_to_page, "string(//@imageFilename)"),
-        (readings_to_alto, "string(//*[local-name() = 'fileName'])"),
+        (pages_to_page, "string(//@imageFilename)"),
+        (pages_to_alto, "string(//*[local-name() = 'fileName'])"),
     ):
         folder = tmp_path / write.__name__
-        paths = write([READING, other], folder, {"book/line.1": "line.1.jpg"}, CREATED)
+        paths = write(pages, folder, CREATED)
         assert paths == [folder / "book" / "line.1.xml", folder / "line.xml"]
         assert [etree.parse(path).xpath(xpath) for path in paths] == ["line.1.jpg", "line"]
         assert len([path for path in folder.rglob("*") if path.is_file()]) == 2
         before = [path.read_bytes() for path in paths]
-        again = write([READING, other], folder, {"book/line.1": "line.1.jpg"}, CREATED)
+        again = write(pages, folder, CREATED)
         assert [path.read_bytes() for path in again] == before
 
 
@@ -225,7 +226,7 @@ def test_files_name_their_image_and_lie_in_their_folder(tmp_path):
 )
 def test_an_id_that_leads_elsewhere_is_refused(tmp_path, line):
     with pytest.raises(DataError, match="rename the line"):
-        readings_to_page([LineReading(line, 3, 3, ())], tmp_path / "out")
+        pages_to_page([page_of_line(LineReading(line, 3, 3, ()), "x.png")], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -242,14 +243,8 @@ def test_no_path_leaves_its_folder(line):
     assert path.name.endswith(".xml")
 
 
-def test_a_line_comes_once(tmp_path):
-    with pytest.raises(DataError, match="two readings"):
-        readings_to_alto([READING, READING], tmp_path)
-
-
-def test_table_of_a_line(tmp_path):
-    path = readings_to_tsv([READING, LineReading("empty", 5, 5, ())], tmp_path / "glyphs.tsv")
-    rows = path.read_text("utf-8").splitlines()
+def test_table_of_a_line():
+    rows = tsv_text([READING, LineReading("empty", 5, 5, ())]).splitlines()
     assert rows[0].split("\t") == list(TSV_COLUMNS)
     assert len(rows) == 6
     assert " ".join(rows[1].split("\t")) == (

@@ -23,7 +23,7 @@ from typica.mining.maps import (
     piece_path,
     read_maps,
     read_piece,
-    skipped_pictures,
+    skipped_of,
     write_piece,
 )
 from typica.mining.typicality import (
@@ -266,7 +266,7 @@ def test_maps_come_back_in_the_order_of_the_collection(tmp_path):
         assert two.groups.dtype == np.float32
         # half precision of the largest deviation, however small all of them are
         assert np.abs(one.groups - two.groups).max() < 1e-3 * np.abs(one.groups).max()
-    assert skipped_pictures(tmp_path) == (Skipped(1, "1.png", "broken"),)
+    assert skipped_of(tmp_path, 0) == (Skipped(1, "1.png", "broken"),)
     assert maps_settings(tmp_path) == SETTINGS
     assert missing_pieces(tmp_path) == ()
 

@@ -13,7 +13,6 @@ from typica.palaeography.differences import (
     l2,
     letter_distances,
     mean_distances,
-    signed_differences,
     spreads,
     usable,
 )
@@ -88,12 +87,6 @@ def test_distance_may_be_any_function_and_pieces_do_not_show() -> None:
     for k, a, b in ((0, 3, 39), (1, 38, 0), (1, 20, 21)):
         difference = made.pictures[a, k].astype(float) - made.pictures[b, k]
         assert found[k, a, b] == pytest.approx(np.abs(difference).max())
-
-
-def test_signed_difference_says_which_has_the_ink(some: Prototypes) -> None:
-    found = signed_differences(some, 0, 1, usable(some, 5))
-    assert np.isnan(found[[0, 2, 3]]).all()
-    assert found[1] == pytest.approx(some.pictures[0, 1].astype(float) - some.pictures[1, 1])
 
 
 def test_spread_is_the_published_one(some: Prototypes) -> None:

@@ -19,7 +19,6 @@ from typica.palaeography.noise import (
     effective_pixels_of_documents,
     effective_pixels_of_occurrences,
     overall_tests,
-    z_map,
 )
 from typica.palaeography.occurrences import Occurrences, effective_lines, letter_moments
 from typica.palaeography.prototypes import Prototypes, load_prototypes, save_prototypes
@@ -180,16 +179,6 @@ def test_effective_pixels_of_occurrences() -> None:
     assert 1 <= inside[0] < inside[1] <= 9.5
     assert np.isnan(found[3])  # never seen
     assert np.isnan(found[2]) or found[2] >= 1  # in hardly any line
-
-
-def test_z_map_is_standard_normal_without_a_difference() -> None:
-    made = make_prototypes(4, ("A", "B"), "abcdefgh", occurrences=200, size=(20, 20))
-    found = z_map(made.pictures[0], made.pictures[1], made.errors[0], made.errors[1])
-    assert found.std() == pytest.approx(1, abs=0.1)
-    assert z_map(np.array(0.5), np.array(0.2), np.array(0.3), np.array(0.4)) == pytest.approx(0.6)
-    nothing = np.array(0.0)
-    assert z_map(nothing, nothing, nothing, nothing) == 0
-    assert np.isnan(z_map(nothing, nothing, np.array(np.nan), nothing))
 
 
 @settings(max_examples=25)

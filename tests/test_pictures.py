@@ -9,20 +9,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from typica.errors import DataError
-from typica.lines.line import Box
 from typica.typewriter import pictures
 from typica.typewriter.pictures import (
-    draw_boxes,
     label_colours,
     sprite_sheet,
     stack_pictures,
     write_png,
 )
-from typica.typewriter.reading import PlacedGlyph
-
-
-def glyph(box, sprite=0):
-    return PlacedGlyph("a", sprite, Box(*box), 1.0, 1.0, (0.0, 0.0, 0.0))
 
 
 def test_colours_are_stable_and_differ():
@@ -140,29 +133,6 @@ def test_stack_keeps_pictures_and_fills_with_white():
         stack_pictures([])
     with pytest.raises(DataError):
         stack_pictures([np.zeros((2, 2))])
-
-
-@given(*[st.floats(-6, 16, allow_nan=False)] * 2, *[st.floats(0, 9, allow_nan=False)] * 2)
-def test_box_outline_pixel_by_pixel(left, top, width, height):
-    image = np.full((9, 11), 200, dtype=np.uint8)
-    colours = np.array([[1, 2, 3]], dtype=np.uint8)
-    picture = draw_boxes(image, [glyph((left, top, left + width, top + height))], colours)
-    x0, y0 = np.floor([left, top])
-    x1, y1 = np.ceil([left + width, top + height]) - 1
-    for y in range(9):
-        for x in range(11):
-            inside = x0 <= x <= x1 and y0 <= y <= y1
-            edge = inside and (x in (x0, x1) or y in (y0, y1))
-            assert picture[y, x].tolist() == ([1, 2, 3] if edge else [200, 200, 200])
-    assert (image == 200).all()
-
-
-def test_boxes_take_the_colour_of_their_sprite():
-    image = np.full((6, 20, 3), 255, dtype=np.uint8)
-    picture = draw_boxes(image, [glyph((0, 0, 5, 5), 0), glyph((10, 0, 15, 5), 3)])
-    assert (picture[0, 0] == label_colours(4)[0]).all()
-    assert (picture[0, 10] == label_colours(4)[3]).all()
-    assert (draw_boxes(image, []) == image).all()
 
 
 def test_png_comes_back_as_it_was(tmp_path):

@@ -49,7 +49,6 @@ __all__ = [
     "read_maps",
     "read_piece",
     "skipped_of",
-    "skipped_pictures",
     "write_piece",
 ]
 
@@ -351,11 +350,6 @@ def missing_pieces(folder: Path) -> tuple[int, ...]:
     except DAMAGE as error:
         raise RunError(f"{folder}: its settings are damaged ({reason(error)}). {_AGAIN}") from error
     return tuple(sorted(set(range(wanted)) - set(there)))
-
-
-def skipped_pictures(folder: Path) -> tuple[Skipped, ...]:
-    """The pictures that could not be scored."""
-    return tuple(one for path in _pieces(folder).values() for one in _about(path)["skipped"])
 
 
 def read_maps(folder: Path) -> Iterator[PictureMaps]:

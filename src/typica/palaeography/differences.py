@@ -1,4 +1,4 @@
-"""What differs between prototypes: signed differences, distances, spread within a family (3.5.2).
+"""What differs between prototypes: distances, spread within a family (3.5.2).
 
 A letter that a group has too rarely takes no part: its values are NaN, never zero, and every mean
 over letters says how many it is a mean of.
@@ -21,7 +21,6 @@ __all__ = [
     "l2",
     "letter_distances",
     "mean_distances",
-    "signed_differences",
     "spreads",
     "usable",
 ]
@@ -58,25 +57,6 @@ def usable(prototypes: Prototypes, least: int) -> NDArray[np.bool_]:
     """
     whole = np.isfinite(prototypes.pictures).all(axis=(2, 3))
     return np.asarray((prototypes.counts >= least) & whole)
-
-
-def signed_differences(
-    prototypes: Prototypes, one: int, other: int, use: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """The ink of one group minus that of another, letter by letter.
-
-    Arguments:
-        prototypes: The prototypes.
-        one: Number of the group that positive values belong to.
-        other: Number of the group that is subtracted.
-        use: From `usable`, `(G, K)`.
-
-    Returns:
-        `(K, h, w)`, from -1 to 1; NaN for letters that one of the two has too rarely.
-    """
-    pictures = prototypes.pictures.astype(np.float64)
-    both = (use[one] & use[other])[:, None, None]
-    return np.where(both, pictures[one] - pictures[other], np.nan)
 
 
 def letter_distances(

@@ -44,7 +44,6 @@ __all__ = [
     "effective_pixels_of_documents",
     "effective_pixels_of_occurrences",
     "overall_tests",
-    "z_map",
 ]
 
 _LEAST_FREEDOM = 3
@@ -66,33 +65,6 @@ class DifferenceTests:
     ratio: NDArray[np.float64]
     p: NDArray[np.float64]
     z: NDArray[np.float64]
-
-
-def z_map(
-    a: NDArray[np.floating],
-    b: NDArray[np.floating],
-    error_a: NDArray[np.floating],
-    error_b: NDArray[np.floating],
-) -> NDArray[np.float64]:
-    """A signed difference in units of its standard error, pixel by pixel.
-
-    For looking at: among thousands of pixels some are beyond 3 by chance.
-
-    Arguments:
-        a: Ink in [0, 1], any shape.
-        b: The same.
-        error_a: Standard errors of `a`; NaN where not known.
-        error_b: The same of `b`.
-
-    Returns:
-        NaN where an error is not known, 0 where both are 0 and nothing differs, infinite where
-        both are 0 and something does.
-    """
-    difference = np.asarray(a, np.float64) - np.asarray(b, np.float64)
-    error = np.hypot(np.asarray(error_a, np.float64), np.asarray(error_b, np.float64))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = difference / error
-    return np.where((difference == 0) & (error == 0), 0.0, found)
 
 
 def difference_tests(

@@ -18,6 +18,9 @@ from .plots import (
     MARGIN_RIGHT,
     MARGIN_TOP,
     bounds,
+    floor_line,
+    grid_line,
+    legend_entry,
     number,
     ticks,
 )
@@ -60,79 +63,68 @@ def whisker_plot(
     def down(value: float) -> float:
         return floor - (value - low) / (high - low) * (floor - MARGIN_TOP)
 
-    parts: list[Markup] = []
-    for value in ticks(low, high):
-        parts.append(
-            Markup(
-                '<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>'
-                '<text class="tick" x="{}" y="{:.1f}" text-anchor="end">{}</text>'
-            ).format(
-                MARGIN_LEFT,
-                width - MARGIN_RIGHT,
-                down(value),
-                down(value),
-                MARGIN_LEFT - 8,
-                down(value) + 4,
-                number(value, False),
-            )
-        )
+    parts = [grid_line(down(v), number(v, False), width) for v in ticks(low, high)]
     for place, name in enumerate(names):
         parts.append(
             Markup('<text class="tick" x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(
                 MARGIN_LEFT + (place + 0.5) * room, floor + 19, name
             )
         )
-    parts.append(
-        Markup('<line class="axis" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
-            MARGIN_LEFT, width - MARGIN_RIGHT, floor, floor
-        )
-    )
+    parts.append(floor_line(floor, width))
     for style, (name, reference, values) in enumerate(curve.lines):
         shift = (style - (len(curve.lines) - 1) / 2) * SHIFT
         places = [MARGIN_LEFT + (k + 0.5) * room + shift for k in range(len(names))]
-        look = f"s{style % COLOURS}"
-        if reference.mean is not None:
-            parts.append(
-                Markup(
-                    '<line class="curve {}" style="stroke-width:1;stroke-dasharray:1 4" '
-                    'x1="{:.1f}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}"/>'
-                ).format(
-                    look,
-                    places[0],
-                    width - MARGIN_RIGHT,
-                    down(reference.mean),
-                    down(reference.mean),
-                )
-            )
-        points = [(x, one) for x, one in zip(places, (reference, *values), strict=True)]
-        way = " ".join(f"{x:.1f},{down(v.mean):.1f}" for x, v in points[1:] if v.mean is not None)
-        parts.append(Markup('<polyline class="curve {}" points="{}"/>').format(look, way))
-        parts += [_point(x, one, down, look, name) for x, one in points]
+        points = list(zip(places, (reference, *values), strict=True))
+        parts.append(_measure(name, f"s{style % COLOURS}", points, down, width))
     legend = Markup("").join(
-        Markup(
-            '<li><svg viewBox="0 0 26 8" width="26" height="8" aria-hidden="true">'
-            '<line class="curve s{}" x1="0" x2="26" y1="4" y2="4"/></svg>{}</li>'
-        ).format(style % COLOURS, name)
-        for style, (name, _, _) in enumerate(curve.lines)
-    )
-    told = "; ".join(
-        f"{name}: "
-        + ", ".join(
-            f"{place} {number(one.mean, False)}"
-            for place, one in zip(names, (reference, *values), strict=True)
-            if one.mean is not None
-        )
-        for name, reference, values in curve.lines
+        legend_entry(f"s{style % COLOURS}", name) for style, (name, _, _) in enumerate(curve.lines)
     )
     return Markup(
         '<svg class="plot" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>{}'
     ).format(
         width,
         height,
-        f"{curve.title}: {told}",
+        _in_words(curve, names),
         Markup("").join(parts),
         Markup('<ul class="legend">{}</ul>').format(legend) if len(curve.lines) > 1 else "",
     )
+
+
+def _measure(
+    name: str,
+    look: str,
+    points: Sequence[tuple[float, Whiskers]],
+    down: Callable[[float], float],
+    width: int,
+) -> Markup:
+    r"""One measure: its points, a line through those of the samples, a dotted one of the real."""
+    parts = []
+    left, reference = points[0]
+    if reference.mean is not None:
+        level = down(reference.mean)
+        parts.append(
+            Markup(
+                '<line class="curve {}" style="stroke-width:1;stroke-dasharray:1 4" '
+                'x1="{:.1f}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}"/>'
+            ).format(look, left, width - MARGIN_RIGHT, level, level)
+        )
+    way = " ".join(f"{x:.1f},{down(v.mean):.1f}" for x, v in points[1:] if v.mean is not None)
+    parts.append(Markup('<polyline class="curve {}" points="{}"/>').format(look, way))
+    parts += [_point(x, one, down, look, name) for x, one in points]
+    return Markup("").join(parts)
+
+
+def _in_words(curve: Curve, names: Sequence[str]) -> str:
+    r"""What a plot shows, for those who cannot see it: every value at its place."""
+    told = []
+    for name, reference, values in curve.lines:
+        known = [
+            f"{place} {number(one.mean, False)}"
+            for place, one in zip(names, (reference, *values), strict=True)
+            if one.mean is not None
+        ]
+        told.append(f"{name}: {', '.join(known)}")
+    return f"{curve.title}: {'; '.join(told)}"
 
 
 def _point(x: float, one: Whiskers, down: Callable[[float], float], look: str, name: str) -> Markup:

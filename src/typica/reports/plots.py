@@ -148,23 +148,10 @@ def line_plot(
             height - MARGIN_BOTTOM - share * (height - MARGIN_BOTTOM - MARGIN_TOP),
         )
 
-    body: list[Markup] = []
-    for value in ticks(*upward, log=log):
-        y = place(across[0], value)[1]
-        body.append(
-            Markup(
-                '<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>'
-                '<text class="tick" x="{}" y="{:.1f}" text-anchor="end">{}</text>'
-            ).format(
-                MARGIN_LEFT,
-                width - MARGIN_RIGHT,
-                y,
-                y,
-                MARGIN_LEFT - 8,
-                y + 4,
-                number(value, percent),
-            )
-        )
+    body = [
+        grid_line(place(across[0], value)[1], number(value, percent), width)
+        for value in ticks(*upward, log=log)
+    ]
     floor = height - MARGIN_BOTTOM
     for value in ticks(*across):
         x = place(value, upward[0])[0]
@@ -174,36 +161,50 @@ def line_plot(
                 '<text class="tick" x="{:.1f}" y="{}" text-anchor="middle">{}</text>'
             ).format(x, x, floor, floor + 5, x, floor + 19, number(value, False))
         )
-    body.append(
-        Markup('<line class="axis" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
-            MARGIN_LEFT, width - MARGIN_RIGHT, floor, floor
-        )
-    )
-    body.append(
-        Markup('<text class="label" x="{}" y="{}" text-anchor="end">{}</text>').format(
-            width - MARGIN_RIGHT, height - 6, x_label
-        )
-    )
-    middle = MARGIN_TOP + (floor - MARGIN_TOP) / 2
-    body.append(
-        Markup(
-            '<text class="label" transform="translate(13 {:.1f}) rotate(-90)" '
-            'text-anchor="middle">{}</text>'
-        ).format(middle, y_label)
-    )
+    body.append(floor_line(floor, width))
+    body.append(axis_names(x_label, y_label, width, height))
     for name, style, runs in drawn:
         body.append(curve(name, [[place(*point) for point in run] for run in runs], style))
     legend = Markup("").join(
-        Markup(
-            '<li><svg viewBox="0 0 26 8" width="26" height="8" aria-hidden="true">'
-            '<line class="curve {}" x1="0" x2="26" y1="4" y2="4"/></svg>{}{}</li>'
-        ).format(style, name, last_value(runs, percent))
-        for name, style, runs in drawn
+        legend_entry(style, name, last_value(runs, percent)) for name, style, runs in drawn
     )
     return Markup(
         '<svg class="plot" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>'
         '<ul class="legend">{}</ul>'
     ).format(width, height, describe(title, drawn, percent), Markup("").join(body), legend)
+
+
+def grid_line(y: float, words: str, width: int) -> Markup:
+    r"""A line across the plot at a value of the upward axis, and the value left of it."""
+    return Markup(
+        '<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>'
+        '<text class="tick" x="{}" y="{:.1f}" text-anchor="end">{}</text>'
+    ).format(MARGIN_LEFT, width - MARGIN_RIGHT, y, y, MARGIN_LEFT - 8, y + 4, words)
+
+
+def floor_line(floor: int, width: int) -> Markup:
+    r"""The axis below a plot."""
+    return Markup('<line class="axis" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
+        MARGIN_LEFT, width - MARGIN_RIGHT, floor, floor
+    )
+
+
+def axis_names(across: str, upward: str, width: int, height: int) -> Markup:
+    r"""The name of an axis below its right end, and of the other beside its middle."""
+    middle = MARGIN_TOP + (height - MARGIN_BOTTOM - MARGIN_TOP) / 2
+    return Markup(
+        '<text class="label" x="{}" y="{}" text-anchor="end">{}</text>'
+        '<text class="label" transform="translate(13 {:.1f}) rotate(-90)" '
+        'text-anchor="middle">{}</text>'
+    ).format(width - MARGIN_RIGHT, height - 6, across, middle, upward)
+
+
+def legend_entry(style: str, name: str, more: str = "") -> Markup:
+    r"""A piece of a curve and what it is; `more` stands behind the name."""
+    return Markup(
+        '<li><svg viewBox="0 0 26 8" width="26" height="8" aria-hidden="true">'
+        '<line class="curve {}" x1="0" x2="26" y1="4" y2="4"/></svg>{}{}</li>'
+    ).format(style, name, more)
 
 
 def curve(name: str, runs: list[list[tuple[float, float]]], style: str) -> Markup:

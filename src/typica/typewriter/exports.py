@@ -24,15 +24,15 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from ..errors import DataError
-from ..files import write_bytes, write_text
+from ..files import write_bytes
 from .alto_xml import alto_document, alto_xml
 from .export_values import number
-from .page_reading import PageReading, page_of_line
+from .page_reading import PageReading
 from .page_xml import page_document, page_xml
 from .reading import LineReading
 
@@ -45,9 +45,6 @@ __all__ = [
     "page_xml",
     "pages_to_alto",
     "pages_to_page",
-    "readings_to_alto",
-    "readings_to_page",
-    "readings_to_tsv",
     "tsv_text",
 ]
 
@@ -93,68 +90,6 @@ def tsv_text(readings: Iterable[LineReading]) -> str:
             name, symbol = escape(reading.line), escape(glyph.symbol)
             rows.append("\t".join((name, str(index), symbol, *places, *values, space)))
     return "\n".join(rows) + "\n"
-
-
-def readings_to_tsv(readings: Iterable[LineReading], path: Path) -> Path:
-    """Write readings as a table of glyphs (see the columns at the top of this module).
-
-    Arguments:
-        readings: What was read of some lines.
-        path: The file to write; replaced in one step if it exists.
-
-    Returns:
-        The file.
-    """
-    write_text(path, tsv_text(readings))
-    return path
-
-
-def readings_to_page(
-    readings: Iterable[LineReading],
-    folder: Path,
-    images: Mapping[str, str] | None = None,
-    created: datetime | None = None,
-) -> list[Path]:
-    """Write one PAGE XML file for each line image.
-
-    Arguments:
-        readings: What was read of some line images.
-        folder: Where the files go, as `<id of the line>.xml`.
-        images: The file name of the image of each line, as the files should name it; where
-            it is missing, the id of the line stands for it.
-        created: Date and time for the metadata; now if not given.
-
-    Returns:
-        The files, in the order of the readings.
-
-    Raises:
-        DataError: If the id of a line would lead out of the folder, or comes twice.
-    """
-    return _write_lines(readings, folder, images, created, page_document)
-
-
-def readings_to_alto(
-    readings: Iterable[LineReading],
-    folder: Path,
-    images: Mapping[str, str] | None = None,
-    created: datetime | None = None,
-) -> list[Path]:
-    """Write one ALTO file for each line image.
-
-    Arguments:
-        readings: What was read of some line images.
-        folder: Where the files go, as `<id of the line>.xml`.
-        images: The file name of the image of each line, as the files should name it; where
-            it is missing, the id of the line stands for it.
-        created: Date and time for the metadata; now if not given.
-
-    Returns:
-        The files, in the order of the readings.
-
-    Raises:
-        DataError: If the id of a line would lead out of the folder, or comes twice.
-    """
-    return _write_lines(readings, folder, images, created, alto_document)
 
 
 def pages_to_page(
@@ -259,26 +194,6 @@ def export_path(folder: Path, line: str, suffix: str = ".xml") -> Path:
         )
     place = PurePosixPath(*parts)
     return folder.joinpath(*place.parent.parts, place.name + suffix)
-
-
-def _write_lines(
-    readings: Iterable[LineReading],
-    folder: Path,
-    images: Mapping[str, str] | None,
-    created: datetime | None,
-    render: Callable[[PageReading, datetime | None], bytes],
-) -> list[Path]:
-    written: dict[Path, None] = {}
-    for reading in readings:
-        path = export_path(Path(folder), reading.line)
-        if path in written:
-            raise DataError(
-                f"line '{reading.line}' has two readings for {path}: give each line once"
-            )
-        image = (images or {}).get(reading.line, reading.line)
-        write_bytes(path, render(page_of_line(reading, image), created))
-        written[path] = None
-    return list(written)
 
 
 def _write_pages(

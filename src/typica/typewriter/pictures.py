@@ -1,4 +1,4 @@
-r"""Pictures of what was learned and read: colours of sprites, sprite sheets, boxes on lines.
+r"""Pictures of what was learned and read: colours of sprites, sprite sheets.
 
 Everything is a numpy array of bytes, with shape `(H, W)` for grey or `(H, W, 3)` for red, green
 and blue, 0 black and 255 full light. Ink is black on white.
@@ -16,13 +16,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..errors import DataError
 from ..files import atomic_path
-from .reading import PlacedGlyph
 
 __all__ = [
     "Font",
     "caption_font",
     "caption_picture",
-    "draw_boxes",
     "in_font",
     "label_colours",
     "sprite_sheet",
@@ -254,47 +252,6 @@ def stack_pictures(pictures: Sequence[np.ndarray], gap: int = 4) -> np.ndarray:
         sheet[top : top + picture.shape[0], : picture.shape[1]] = shown
         top += picture.shape[0] + gap
     return sheet
-
-
-def draw_boxes(
-    image: np.ndarray, glyphs: Sequence[PlacedGlyph], colours: np.ndarray | None = None
-) -> np.ndarray:
-    """A line image with the outline of each placed glyph, one pixel wide, inside its box.
-
-    Arguments:
-        image: The line image as bytes, grey or in colours; it is not changed.
-        glyphs: The placed glyphs, boxes in pixels of the image; parts outside are cut off.
-        colours: Colour of each sprite as bytes, with shape `(K, 3)`, looked up by the index of
-            the sprite (modulo K); `label_colours` if not given.
-
-    Returns:
-        A picture in colours with shape `(H, W, 3)`.
-
-    Raises:
-        DataError: If the image is not a picture of bytes.
-    """
-    _check(image)
-    picture = _in_colours(image).copy()
-    if colours is None:
-        colours = label_colours(1 + max((glyph.sprite for glyph in glyphs), default=0))
-    height, width = picture.shape[:2]
-    for glyph in glyphs:
-        box = glyph.box
-        left, right = math.floor(box.left), math.ceil(box.right)
-        top, bottom = math.floor(box.top), math.ceil(box.bottom)
-        if right <= max(left, 0) or bottom <= max(top, 0) or left >= width or top >= height:
-            continue
-        colour = colours[glyph.sprite % len(colours)]
-        rows = slice(max(top, 0), bottom)
-        columns = slice(max(left, 0), right)
-        # An edge outside the image is not drawn: the box goes on there.
-        for row in (top, bottom - 1):
-            if 0 <= row < height:
-                picture[row, columns] = colour
-        for column in (left, right - 1):
-            if 0 <= column < width:
-                picture[rows, column] = colour
-    return picture
 
 
 def write_png(path: Path, picture: np.ndarray) -> Path:
