@@ -237,7 +237,8 @@ def _choose(
     """Decide what is shown, and make the small pictures of it, each picture decoded once."""
     level = _level(list(prepared), len(mined))
     detail = Detail(level[0], level[1], 0, 56, 68, 96, 62, 8)
-    sets: dict[float | None, MinedSet] = {None: real, **mined}
+    sets: dict[float | None, MinedSet] = {None: real}
+    sets |= {g: one for g, one in mined.items()}
     by_label = {(one.label, one.guidance): one for one in found}
     assigned = {
         (label, g): _assigned(mined[g], label, one.centres)
