@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from typica.errors import RunError
-from typica.files import atomic_path, write_json, write_text
+from typica import files
+from typica.errors import RunError, WriteError
+from typica.files import atomic_folder, atomic_path, write_json, write_text
 from typica.runs import FORMAT, Run, load_tensors, save_tensors
 from typica.typewriter.config import TypewriterConfig
 from typica.typewriter.presets import with_changes
@@ -90,6 +91,47 @@ def test_files_are_as_readable_as_the_mask_allows(tmp_path):
         os.umask(mask)
     assert (tmp_path / "x.json").stat().st_mode & 0o777 == 0o640
     assert "ſ" in (tmp_path / "x.json").read_text(encoding="utf-8")
+
+
+def test_a_folder_appears_whole_or_the_old_one_stays(tmp_path, monkeypatch):
+    out = tmp_path / "new" / "out"
+    mask = os.umask(0o027)
+    try:
+        with atomic_folder(out) as aside:
+            (aside / "old").write_text("1")
+            assert not out.exists()
+    finally:
+        os.umask(mask)
+    assert out.stat().st_mode & 0o777 == 0o750
+    with pytest.raises(FileNotFoundError), atomic_folder(out) as aside:
+        (aside / "half" / "2").write_text("2")
+    assert [path.name for path in out.iterdir()] == ["old"]
+
+    def failing(source, target):
+        if Path(target) == out and not (Path(source) / "old").exists():
+            raise OSError("no")
+        return replace(source, target)
+
+    replace = os.replace
+    monkeypatch.setattr(files.os, "replace", failing)
+    with pytest.raises(OSError, match="no"), atomic_folder(out) as aside:
+        (aside / "new").write_text("3")
+    assert [path.name for path in out.iterdir()] == ["old"]  # moved away, and back
+    monkeypatch.undo()
+    with atomic_folder(out) as aside:
+        (aside / "new").write_text("3")
+    assert [path.name for path in out.iterdir()] == ["new"]
+    assert list(out.parent.iterdir()) == [out]
+
+
+def test_a_folder_that_must_be_new_replaces_none(tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(WriteError, match="another"), atomic_folder(out, replace=False):
+        out.mkdir()
+    assert list(tmp_path.iterdir()) == [out]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WriteError, match="cannot be made"), atomic_folder(tmp_path / "file" / "x"):
+        pass
 
 
 def _cut(path):

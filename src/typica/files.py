@@ -12,6 +12,7 @@ import json
 import math
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,7 @@ from typing import Any
 from .errors import WriteError
 
 __all__ = [
+    "atomic_folder",
     "atomic_path",
     "finite",
     "half_written",
@@ -68,14 +70,67 @@ def atomic_path(path: Path) -> Iterator[Path]:
             yield aside
             with open(aside, "rb") as file:
                 os.fsync(file.fileno())
-            umask = os.umask(0)
-            os.umask(umask)
-            os.chmod(aside, 0o666 & ~umask)
+            os.chmod(aside, 0o666 & ~_umask())
             os.replace(aside, path)
         finally:
             aside.unlink(missing_ok=True)
             if handle is not None:
                 os.close(handle)
+
+
+@contextmanager
+def atomic_folder(path: Path, replace: bool = True) -> Iterator[Path]:
+    """Yield a new folder beside `path`; on success it becomes `path`, else it is removed.
+
+    Arguments:
+        path: The folder.
+        replace: Whether one that is there by then is exchanged for the new one; whether it may be
+            is for the caller to ask before. Otherwise it stays, and the new one is removed.
+
+    Raises:
+        WriteError: If no folder can be made there, or one is there that is not to be replaced.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    except OSError as error:
+        raise WriteError(f"{path}: cannot be made ({error}). Name another folder.") from error
+    try:
+        yield aside
+        os.chmod(aside, 0o777 & ~_umask())
+        if replace:
+            _exchange(aside, path)
+        elif path.exists():
+            raise WriteError(f"{path}: was made by another process. Name another folder.")
+        else:
+            os.replace(aside, path)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _exchange(aside: Path, path: Path) -> None:
+    """Put a folder in the place of another, which is moved away first: no step does both."""
+    if not path.exists():
+        os.replace(aside, path)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
+    try:
+        os.replace(path, old / "old")
+        try:
+            os.replace(aside, path)
+        except BaseException:
+            os.replace(old / "old", path)
+            raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _umask() -> int:
+    """The permissions that new files of this process do not get."""
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
 
 
 @contextmanager

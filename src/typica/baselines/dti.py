@@ -27,12 +27,13 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..typewriter.compositing import composite, front_to_back, upsample_background
-from ..typewriter.encoder import Encoder, position_centre
+from ..typewriter.encoder import Encoder
 from ..typewriter.model import Decomposition, LineBatch
 from ..typewriter.placement import Placement, head, placement_from_raw, warp
+from ..typewriter.positions import Positions
 from ..typewriter.variants import Variants
 from .dti_options import DTIOptions
 from .dti_selection import greedy_selection
@@ -64,7 +65,7 @@ class Drawn:
     colours: Tensor
 
 
-class DTISprites(nn.Module):
+class DTISprites(Positions):
     """Encoder, pixels, a network per sprite, background; selection by reconstruction.
 
     It keeps the contract of `typica.typewriter.model.Typewriter` as far as reading goes: a
@@ -82,8 +83,8 @@ class DTISprites(nn.Module):
         paper: tuple[float, float, float] = (0.85, 0.85, 0.85),
         ink: tuple[float, float, float] = (0.2, 0.2, 0.2),
     ) -> None:
-        super().__init__()
-        self.options, self.config = options, options.typewriter()
+        super().__init__(options.typewriter())
+        self.options = options
         self.symbols: tuple[str, ...] = ()
         self.variants = Variants((1,) * options.sprites)
         config, count = self.config, options.sprites
@@ -104,17 +105,6 @@ class DTISprites(nn.Module):
         self.register_buffer("uses", torch.zeros(count, dtype=torch.float64))
         """How often each sprite was selected since the last look (kept with the weights, so that
         a resumed training reassigns the same sprites)."""
-        self.step = config.encoder.step
-        self.centre = position_centre(config.encoder, config.placement.centred)
-
-    @property
-    def offset(self) -> int:
-        """Left edge of the first window in pixels."""
-        return self.centre - self.config.window_width // 2
-
-    def cells(self, widths: Tensor) -> Tensor:
-        """Number of positions of lines of these widths: those whose cell holds a pixel."""
-        return torch.div(widths + self.step - 1, self.step, rounding_mode="floor")
 
     def log_probabilities(self, logits: Tensor) -> Tensor:
         """Of every sprite at every position, `(B, T, K + 1)`: errors as if they were energies."""

@@ -31,9 +31,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..typewriter.compositing import composite, upsample_background
-from ..typewriter.encoder import Encoder, position_centre
+from ..typewriter.encoder import Encoder
 from ..typewriter.model import Decomposition, LineBatch
 from ..typewriter.placement import Placement, head, placement_from_raw, warp
+from ..typewriter.positions import Positions
 from ..typewriter.sprites import Marionette
 from ..typewriter.variants import Variants
 from .marionette_options import MarionetteOptions
@@ -139,7 +140,7 @@ def composite_layers(
     return picture
 
 
-class MarioNette(nn.Module):
+class MarioNette(Positions):
     """Encoder, dictionary, selection, presence, shift, colour, background.
 
     It keeps the contract of `typica.typewriter.model.Typewriter` as far as reading goes. The layers
@@ -158,8 +159,8 @@ class MarioNette(nn.Module):
         paper: tuple[float, float, float] = (0.85, 0.85, 0.85),
         ink: tuple[float, float, float] = (0.2, 0.2, 0.2),
     ) -> None:
-        super().__init__()
-        self.options, self.config = options, options.typewriter()
+        super().__init__(options.typewriter())
+        self.options = options
         self.symbols: tuple[str, ...] = ()
         self.variants = Variants((1,) * options.sprites)
         config, size = self.config, options.features
@@ -178,17 +179,6 @@ class MarioNette(nn.Module):
         self.background = head(size, 3)
         self.register_buffer("ink", torch.logit(ink_colour.clamp(0.02, 0.98)))
         self.register_buffer("background_start", torch.logit(paper_colour.clamp(0.02, 0.98)))
-        self.step = config.encoder.step
-        self.centre = position_centre(config.encoder, config.placement.centred)
-
-    @property
-    def offset(self) -> int:
-        """Left edge of the first window in pixels."""
-        return self.centre - self.config.window_width // 2
-
-    def cells(self, widths: Tensor) -> Tensor:
-        """Number of anchors of lines of these widths: those whose cell holds a pixel."""
-        return torch.div(widths + self.step - 1, self.step, rounding_mode="floor")
 
     def log_probabilities(self, logits: Tensor) -> Tensor:
         """Of every entry, and of none, at every position, `(B, T * L, K + 1)`."""

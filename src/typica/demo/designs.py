@@ -9,13 +9,9 @@ sets of emoji come from npm; without npm, words in several typefaces do.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hashlib
 import json
-import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +21,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from ..errors import DAMAGE, DataError, DependencyError, TypicaError
-from ..files import write_json
+from ..files import atomic_folder, write_json
 from .icons import ICON_PACKAGES, IconPackage, IconSet, common_concepts, draw, fill, read_icons
 from .packages import cache_folder
 from .typefaces import WORDS, set_word, typefaces
@@ -185,12 +181,7 @@ def _write(out: Path, plan: _Plan, options: dict[str, int], progress: bool) -> N
     if (_credits(out) or {}).get("digest") == digest:
         return
     labels = [credit["label"] for credit in plan.credits]
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    except OSError as error:
-        raise DataError(f"{out}: cannot be made ({error}). Name another folder.") from error
-    try:
+    with atomic_folder(out) as aside:
         for label in labels:
             (aside / label).mkdir()
         left_out = []
@@ -207,19 +198,6 @@ def _write(out: Path, plan: _Plan, options: dict[str, int], progress: bool) -> N
         made = {"origin": plan.origin, "labels": plan.credits, "left_out": left_out}
         values = {**plan.about, **options, **made}
         write_json(aside / _CREDITS, {**values, "digest": digest})
-        os.chmod(aside, 0o777 & ~_umask())
-        if out.exists():
-            shutil.rmtree(out)
-        os.replace(aside, out)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(aside)
-
-
-def _umask() -> int:
-    umask = os.umask(0)
-    os.umask(umask)
-    return umask
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -12,10 +12,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -27,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image, features
 
 from ..errors import ConfigError, DataError
-from ..files import write_json, write_text
+from ..files import atomic_folder, write_json, write_text
 from . import degradations as age
 from .fonts import (
     SUPER,
@@ -293,12 +290,10 @@ def render_collection(
     require_coverage(font, counts)
     chosen = _splits(lines, splits, options.seed)
     digits = max(4, len(str(len(lines))))
-    annotation: dict[str, dict[str, str]] = {}
-    boxes: dict[str, list[list[str | int]]] = {}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
+    with atomic_folder(out) as aside:
         (aside / "images").mkdir()
+        annotation: dict[str, dict[str, str]] = {}
+        boxes: dict[str, list[list[str | int]]] = {}
         for index, (line, split) in enumerate(zip(lines, chosen, strict=True)):
             rng = np.random.default_rng([options.seed, index])
             text = "".join(line)
@@ -318,10 +313,6 @@ def render_collection(
         rows = [f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in boxes.items()]
         write_text(aside / "glyphs.json", "{\n" + ",\n".join(rows) + "\n}\n")
         write_json(aside / "render.json", _record(font, options, splits, document, counts))
-        os.chmod(aside, 0o755)
-        _replace_folder(aside, out)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     return out
 
 
@@ -351,16 +342,3 @@ def _record(
         "pillow": PIL.__version__,
         "layout": "raqm" if features.check("raqm") else "basic",
     }
-
-
-def _replace_folder(aside: Path, out: Path) -> None:
-    """Put a finished folder in the place of an old one, which is moved away first."""
-    if not out.exists():
-        os.replace(aside, out)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{out.name}-old-", dir=out.parent))
-    try:
-        os.replace(out, old / "old")
-        os.replace(aside, out)
-    finally:
-        shutil.rmtree(old, ignore_errors=True)

@@ -93,6 +93,32 @@ class AdaptResult:
         return rows
 
 
+def _record(
+    reference: Path,
+    about: TypewriterAbout,
+    collection: LineCollection,
+    levels: tuple[str, ...],
+    groups: list[Group],
+    options: AdaptOptions,
+) -> dict[str, Any]:
+    """What a job is of, as `_begin` compares it and the page tells it."""
+    model_file = Run(reference).model if reference.is_dir() else reference
+    return {
+        "kind": "palaeography",
+        "options": asdict(options),
+        "reference": str(reference.resolve()),
+        "reference_digest": _file_digest(model_file),
+        "reference_training": {
+            name: about.training.get(name) for name in ("minutes", "steps", "hardware")
+        },
+        "data": collection.root.name,
+        "data_digest": collection.digest(),
+        "levels": list(levels),
+        "groups": [asdict(group) | {"lines": len(group.lines)} for group in groups],
+        "groups_digest": _digest([[g.name, g.field, g.family, list(g.lines)] for g in groups]),
+    }
+
+
 def _digest(*parts: Any) -> str:
     text = json.dumps(parts, ensure_ascii=False, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -143,23 +169,9 @@ def adapt(
     groups, without = find_groups(collection, levels, table, families)
     if not groups:
         raise DataError(f"{collection.root}: no line has all fields of --by")
-    model_file = Run(reference).model if Path(reference).is_dir() else Path(reference)
     model, about = load_typewriter(reference)
     run = Run(Path(out))
-    record = {
-        "kind": "palaeography",
-        "options": asdict(options),
-        "reference": str(Path(reference).resolve()),
-        "reference_digest": _file_digest(model_file),
-        "reference_training": {
-            name: about.training.get(name) for name in ("minutes", "steps", "hardware")
-        },
-        "data": collection.root.name,
-        "data_digest": collection.digest(),
-        "levels": list(levels),
-        "groups": [asdict(group) | {"lines": len(group.lines)} for group in groups],
-        "groups_digest": _digest([[g.name, g.field, g.family, list(g.lines)] for g in groups]),
-    }
+    record = _record(Path(reference), about, collection, levels, groups, options)
     # shards write different groups, so only whole jobs hold the folder
     with run.locked() if engine.whole else nullcontext():
         _begin(run, record, resume or not engine.whole)

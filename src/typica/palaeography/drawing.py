@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ..files import finite
 from ..runs import load_tensors
@@ -22,6 +24,10 @@ from .options import AdaptOptions
 from .prototypes import Prototypes, save_prototypes
 
 __all__ = ["draw_prototypes"]
+
+_KEPT = ("group", "lines", "before", "after", "seconds")
+_TOLD = ("processor_seconds", "hardware")
+"""What the prototypes say of every group's adaptation; the latter is not known of all."""
 
 
 @torch.no_grad()
@@ -58,24 +64,15 @@ def draw_prototypes(
         seen_on = np.zeros(counts.shape, np.float32)
         how = []
         for row, number in enumerate(numbers):
+            seen = _seen(occurrences, groups[number], reference)
+            counts[row], errors[row], seen_on[row] = seen.counts, seen.errors, seen.lines
             if options.what == "nothing":
-                pictures[row] = reference
+                pictures[row] = seen.means
             else:
                 difference, about = load_tensors(group_file(folder, number))
                 pictures[row] = apply_difference(model, difference).sprites().numpy()
-                kept = ("group", "lines", "before", "after", "seconds")
-                told = ("processor_seconds", "hardware")
-                how.append(
-                    {name: about[name] for name in kept} | {name: about.get(name) for name in told}
-                )
-            own = np.isin(occurrences.lines, groups[number].lines)
-            counts[row] = np.bincount(occurrences.sprites[own], minlength=len(reference))
-            for sprite in np.flatnonzero(counts[row]):
-                chosen = occurrences.where(own & (occurrences.sprites == sprite))
-                mean, errors[row, sprite] = letter_moments(chosen)
-                seen_on[row, sprite] = effective_lines(chosen.lines)
-                if options.what == "nothing":
-                    pictures[row, sprite] = mean
+                known = {name: about[name] for name in _KEPT}
+                how.append(known | {name: about.get(name) for name in _TOLD})
             few[groups[number].name] = tuple(
                 letters[k] for k in np.flatnonzero(counts[row] < options.least)
             )
@@ -109,3 +106,33 @@ def draw_prototypes(
         }
         save_prototypes(folder / f"{name}.safetensors", drawn, about)
     return few
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the lines of a group show of every sprite.
+
+    Arguments:
+        counts: Occurrences, `(K,)`.
+        lines: Effective lines that they are on, `(K,)`.
+        means: Their mean picture, `(K, h, w)`; the reference where there is none.
+        errors: Its standard error, `(K, h, w)`; NaN where there is none.
+    """
+
+    counts: NDArray[np.int64]
+    lines: NDArray[np.float32]
+    means: NDArray[np.float32]
+    errors: NDArray[np.float32]
+
+
+def _seen(occurrences: Occurrences, group: Group, reference: NDArray[np.float32]) -> _Seen:
+    """Gather the occurrences on the lines of a group."""
+    own = np.isin(occurrences.lines, group.lines)
+    counts = np.bincount(occurrences.sprites[own], minlength=len(reference))
+    lines = np.zeros(len(reference), np.float32)
+    means, errors = reference.copy(), np.full_like(reference, np.nan)
+    for sprite in np.flatnonzero(counts):
+        chosen = occurrences.where(own & (occurrences.sprites == sprite))
+        means[sprite], errors[sprite] = letter_moments(chosen)
+        lines[sprite] = effective_lines(chosen.lines)
+    return _Seen(counts, lines, means, errors)

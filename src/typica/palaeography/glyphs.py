@@ -10,9 +10,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import shutil
-import tempfile
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +21,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from ..errors import DataError, RunError
-from ..files import write_text
+from ..files import atomic_folder, write_text
 from ..lines.images import line_image
 from ..lines.line import Box, Line, LineCollection
 from ..reports.wording import code_points
@@ -123,28 +120,15 @@ def export_glyphs(
         {} if collection is None else {line.id: line for line in collection},
         ink_boxes(prototypes.reference),
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
-        rows = []
+    rows = []
+    with atomic_folder(out, replace=False) as aside:
         for row, picture in _cuts(source, occurrences, chosen, margin, progress):
             path = aside / str(row[0])
             path.parent.mkdir(exist_ok=True)
             # in a folder that nobody sees yet, so without the care of `files`
             Image.fromarray(picture).save(path, format="PNG")
             rows.append(row)
-        text = io.StringIO()
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow(_HEADING)
-        table.writerows(rows)
-        write_text(aside / "occurrences.csv", text.getvalue())
-        umask = os.umask(0)
-        os.umask(umask)
-        aside.chmod(0o777 & ~umask)
-        aside.rename(out)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
+        write_text(aside / "occurrences.csv", _table(rows))
     return [
         f"{len(rows)} occurrences of {len({row[2] for row in rows})} letters",
         f"pictures by letter, and occurrences.csv: {out}",
@@ -221,6 +205,13 @@ def _cuts(
         row += [*_numbers(box), source.kept.height]
         row += _numbers(large) if source.originals else [""] * 4
         yield [*row, f"{float(occurrences.scale[place]):.4f}"], cut_box(picture, wider)
+
+
+def _table(rows: list[list[object]]) -> str:
+    """`occurrences.csv`."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([_HEADING, *rows])
+    return text.getvalue()
 
 
 def _scaled(box: Box, factor: float) -> Box:

@@ -133,7 +133,6 @@ class BiasReport(RunReport):
         level: Of significance.
         null_prompt: The sentence of no label.
         sampler: How was sampled.
-        credits: Whose pictures these are.
     """
 
     title: str
@@ -148,4 +147,3 @@ class BiasReport(RunReport):
     level: float
     null_prompt: str
     sampler: str
-    credits: tuple[str, ...] = ()

@@ -112,7 +112,6 @@ class CotypicalReport(RunReport):
         projection: How features were projected, in words.
         agreement: Of the clusters with those of other seeds; None if it was not measured.
         model: Which one, in words.
-        credits: Whose pictures.
     """
 
     title: str
@@ -124,7 +123,6 @@ class CotypicalReport(RunReport):
     projection: str
     agreement: float | None
     model: str
-    credits: tuple[str, ...] = ()
 
 
 def write_cotypical_report(report: CotypicalReport, path: Path) -> Path:

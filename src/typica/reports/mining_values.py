@@ -199,7 +199,6 @@ class MiningReport(RunReport):
         null_prompt: The sentence without a label.
         panels: Plots of the training.
         samples: (caption, WebP) of pictures that the model drew during the training.
-        credits: Who made the pictures.
         lead: What the page is of, in a sentence; empty for what is typical of each label.
         reading: What a reader must know beside what typicality is; empty for nothing.
     """
@@ -216,6 +215,5 @@ class MiningReport(RunReport):
     null_prompt: str = ""
     panels: tuple[Panel, ...] = ()
     samples: tuple[tuple[str, bytes], ...] = ()
-    credits: tuple[str, ...] = ()
     lead: str = ""
     reading: str = ""

@@ -26,6 +26,7 @@ class RunReport:
         commands: The commands that repeat this.
         version: The program and its version, such as `typica 0.1.0`.
         date: When the report was made.
+        credits: Whose pictures these are.
     """
 
     minutes: float | None = None
@@ -36,6 +37,7 @@ class RunReport:
     commands: tuple[str, ...] = ()
     version: str = "typica"
     date: str = ""
+    credits: tuple[str, ...] = ()
 
 
 def run_views(report: RunReport, panels: Iterable[Panel]) -> dict[str, Any]:

@@ -76,7 +76,6 @@ class TranslationReport(RunReport):
         places: Layers that are injected into.
         prompt: Template of the prompts.
         model: Which one, in words.
-        credits: Whose pictures.
     """
 
     title: str
@@ -95,7 +94,6 @@ class TranslationReport(RunReport):
     places: tuple[str, ...]
     prompt: str
     model: str
-    credits: tuple[str, ...] = ()
 
 
 def write_translation_report(report: TranslationReport, path: Path) -> Path:

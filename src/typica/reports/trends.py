@@ -87,7 +87,6 @@ class TrendsReport(RunReport):
         fewest: Source pictures below which nothing is said to stand.
         drift: Largest mean change of a class from the source to its reconstruction.
         model: That translated, in words.
-        credits: Whose pictures.
     """
 
     title: str
@@ -103,7 +102,6 @@ class TrendsReport(RunReport):
     fewest: int
     drift: float
     model: str
-    credits: tuple[str, ...] = ()
 
 
 def bar_plot(bars: Sequence[TrendBar], ends: tuple[float, float], title: str) -> Markup:

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from .compositing import composite, front_to_back, upsample_background
 from .config import TypewriterConfig
-from .encoder import Encoder, position_centre
+from .encoder import Encoder
 from .ink import ink_boxes
 from .placement import Placement, Placer, head, warp
+from .positions import Positions
 from .search import merge_doubles, place_text
 from .selection import (
     Selection,
@@ -108,7 +109,7 @@ class Decomposition:
         return positions[None] < self.cells[:, None]
 
 
-class Typewriter(nn.Module):
+class Typewriter(Positions):
     """Encoder, sprites, selection, placement and background of one alphabet.
 
     Arguments:
@@ -125,8 +126,8 @@ class Typewriter(nn.Module):
         paper: tuple[float, float, float] = (0.85, 0.85, 0.85),
         ink: tuple[float, float, float] = (0.2, 0.2, 0.2),
     ) -> None:
-        super().__init__()
-        self.config, self.symbols = config, symbols
+        super().__init__(config)
+        self.symbols = symbols
         paper_colour, ink_colour = torch.tensor(paper), torch.tensor(ink)
         size = (config.sprite_height, config.sprite_width)
         self.variants = variants_of(config.sprites, symbols)
@@ -140,17 +141,6 @@ class Typewriter(nn.Module):
         self.background = head(features, 3)
         start = paper_colour if config.placement.learned_start else torch.full((3,), 0.5)
         self.register_buffer("background_start", torch.logit(start.clamp(0.02, 0.98)))
-        self.step = config.encoder.step
-        self.centre = position_centre(config.encoder, config.placement.centred)
-
-    @property
-    def offset(self) -> int:
-        """Left edge of the first window in pixels."""
-        return self.centre - self.config.window_width // 2
-
-    def cells(self, widths: Tensor) -> Tensor:
-        """Number of positions of lines of these widths: those whose cell holds a pixel."""
-        return torch.div(widths + self.step - 1, self.step, rounding_mode="floor")
 
     def select(self, batch: LineBatch, autocast: bool = False) -> tuple[Tensor, Tensor]:
         """Features `(B, T, D)` and logits `(B, T, K + 1)`: all that reading the text needs."""

@@ -32,6 +32,7 @@ from .carrying import carry_over
 from .config import TypewriterConfig
 from .guide import Guide, find_guide, read_guide, write_guide
 from .loading import collection_colours
+from .model import Typewriter
 from .objective import learning_rate
 from .pretrained import pretrained_fits, start_pretrained
 from .shapes import load_shapes, start_as_shapes
@@ -162,27 +163,8 @@ def train(
     if not processes.leader:
         return _follow(run, collection, where, cache_folder, processes)
     with run.locked(), ending(processes):
-        # a run that was killed before its first checkpoint has nothing to lose
-        begun = run.checkpoint.exists()
-        if not begun and run.model.exists():
-            raise RunError(
-                f"{run.folder}: holds a trained model, but no checkpoint to resume from. Give "
-                "another --out."
-            )
-        if begun and not resume:
-            raise RunError(
-                f"{run.folder}: holds a run already. Give --resume to go on with it, or another "
-                "--out."
-            )
-        about = None
-        if begun:
-            about = _begun(run)
-            mark = about.training.get("data_digest")
-            if mark != collection.digest():
-                raise RunError(
-                    f"{run.folder}: was started on other lines than {collection.root} holds now "
-                    "(or they are read with other text options). Train a new run instead."
-                )
+        about = _resumed(run, collection, resume)
+        begun = about is not None
         config = about.config if about else (config or TypewriterConfig())
         with LineCache(collection, config.height, cache_folder) as cache:
             if about is None:
@@ -207,26 +189,55 @@ def train(
                 training.load()
                 run.cut_log(training.progress.step)
             else:
-                if start is not None:
-                    source, told = load_typewriter(start, named=False)
-                    model = training.model
-                    carried = carry_over(model, about.symbols, source, told.symbols)
-                    about.training["started_from"] = {"run": Path(start).name, **carried}
-                    if shapes is not None:
-                        about.training["started_from"]["shapes"] = start_as_shapes(
-                            model, about.symbols, load_shapes(shapes)
-                        )
-                elif config.training.start == "pretrained" or (
-                    config.training.start == "auto"
-                    and about.symbols
-                    and pretrained_fits(training.model)
-                ):
-                    about.training["started_from"] = start_pretrained(training.model, about.symbols)
+                started = _start_weights(training.model, about, start, shapes)
+                if started is not None:
+                    about.training["started_from"] = started
                 run.log.unlink(missing_ok=True)
                 run.write_config(about.as_dict())
                 problems = [vars(p) | {"file": str(p.file.name)} for p in cache.collection.problems]
                 write_json(run.folder / "problems.json", problems)
             return _loop(training, max_minutes, tensorboard, show_progress)
+
+
+def _resumed(run: Run, collection: LineCollection, resume: bool) -> TypewriterAbout | None:
+    """The typewriter of the run in a folder, to go on with; None where there is none yet."""
+    # a run that was killed before its first checkpoint has nothing to lose
+    if not run.checkpoint.exists():
+        if run.model.exists():
+            raise RunError(
+                f"{run.folder}: holds a trained model, but no checkpoint to resume from. Give "
+                "another --out."
+            )
+        return None
+    if not resume:
+        raise RunError(
+            f"{run.folder}: holds a run already. Give --resume to go on with it, or another --out."
+        )
+    about = _begun(run)
+    if about.training.get("data_digest") != collection.digest():
+        raise RunError(
+            f"{run.folder}: was started on other lines than {collection.root} holds now "
+            "(or they are read with other text options). Train a new run instead."
+        )
+    return about
+
+
+def _start_weights(
+    model: Typewriter, about: TypewriterAbout, start: Path | None, shapes: Path | None
+) -> dict[str, Any] | None:
+    """Give a new model the weights it starts from, and tell what came from where; None if none."""
+    if start is not None:
+        source, told = load_typewriter(start, named=False)
+        carried = carry_over(model, about.symbols, source, told.symbols)
+        started: dict[str, Any] = {"run": Path(start).name, **carried}
+        if shapes is not None:
+            started["shapes"] = start_as_shapes(model, about.symbols, load_shapes(shapes))
+        return started
+    wanted = about.config.training.start
+    fits = wanted == "auto" and about.symbols and pretrained_fits(model)
+    if wanted == "pretrained" or fits:
+        return start_pretrained(model, about.symbols)
+    return None
 
 
 def _follow(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from ... import __version__
 from ...errors import RunError
 from ...files import finite, write_json
 from ...images.picture import PictureCollection
-from ...mining.folder import MiningFolder
+from ...mining.folder import MiningAbout, MiningFolder
 from ...mining.record import minutes
 from ...reports.patch_clusters import (
     MeasureRow,
@@ -23,7 +23,7 @@ from ...reports.patch_clusters import (
 )
 from ...reports.wording import flat, hardware, percent
 from .beside import MEASURES, METHODS, BesideOptions, LabelBeside, PatchSet, compare
-from .folder import DoerschFolder
+from .folder import DoerschAbout, DoerschFolder, LabelClusters
 from .page import FOUND_BY, Patches, cluster_rows, commands, cut_out, describe_label
 
 __all__ = ["lay_beside"]
@@ -67,18 +67,86 @@ def lay_beside(
     if not results:
         raise RunError(f"{folder.folder}: no label is done yet. Run it with --label first.")
     sets, measured = compare(results, mining, collection, options, show_progress)
-    by_key = {(one.label, one.method): one for one in measured}
-    own = {(one.label, one.method): one for one in sets}
-    trained = minutes(mined.record, mining.read_log())
     whole = mining_minutes is not None
-    spent = mining_minutes if whole else trained
-    values: dict[str, Any] = {
+    spent = mining_minutes if whole else minutes(mined.record, mining.read_log())
+    compared = _Compared(
+        about, mined, options, results, spent, whole,
+        {(one.label, one.method): one for one in measured},
+        {(one.label, one.method): one for one in sets},
+    )  # fmt: skip
+    values = finite(_values(compared, len(collection)))
+    write_json(folder.folder / "beside.json", values)
+    wanted = [
+        place
+        for one in sets
+        if one.method != "random"
+        for place in zip(one.pictures, one.boxes, strict=True)
+    ]
+    patches, problems = cut_out(
+        wanted, {picture.id: picture for picture in collection}, show_progress
+    )
+    report = PatchClustersReport(
+        title=about.data["name"],
+        lead="What two methods find typical of a label: left a diffusion model that was told the "
+        "labels, right the detectors of Doersch et al. 2012.",
+        labels=tuple(_label(compared, found, patches) for found in results),
+        tiles=_tiles(compared),
+        reading=(_how_measured(options), *FOUND_BY),
+        settings=tuple(flat(about.options.as_dict())),
+        problems=(*collection.problems, *problems),
+        commands=tuple(
+            f"{line} --beside MINING_RUN" for line in commands(folder, results)
+        ),
+        version=f"typica {__version__}",
+        date=time.strftime("%Y-%m-%d"),
+    )  # fmt: skip
+    return write_patch_clusters(report, folder.folder / "beside.html"), values
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """Two runs, and what was measured of them.
+
+    Arguments:
+        about: The run of the baseline.
+        mined: The mining run.
+        options: How they were compared.
+        results: The labels that the baseline has done.
+        spent: Minutes of the mining run, if known.
+        whole: Whether they are of all of it, not of its training only.
+        measured: By label and method.
+        sets: The patches, likewise.
+    """
+
+    about: DoerschAbout
+    mined: MiningAbout
+    options: BesideOptions
+    results: tuple[LabelClusters, ...]
+    spent: float | None
+    whole: bool
+    measured: dict[tuple[str, str], LabelBeside]
+    sets: dict[tuple[str, str], PatchSet]
+
+    @property
+    def time(self) -> str:
+        """What the mining run took, in words."""
+        if self.spent is None:
+            return ""
+        return f"{self.spent:.0f} min {'in all' if self.whole else 'of training'}"
+
+
+def _values(compared: _Compared, pictures: int) -> dict[str, Any]:
+    """What `beside.json` holds."""
+    about, mined, measured = compared.about, compared.mined, compared.measured
+    return {
         "data": about.data["name"],
-        "pictures": len(collection),
-        "options": {"compared": asdict(options), "doersch": about.options.as_dict()},
+        "pictures": pictures,
+        "options": {"compared": asdict(compared.options), "doersch": about.options.as_dict()},
         "hardware": {"doersch": about.record.get("hardware"),
                      "mining": mined.record.get("hardware")},
-        "mining": {"minutes": spent, "whole": whole, "labels": len(mined.labels)},
+        "mining": {
+            "minutes": compared.spent, "whole": compared.whole, "labels": len(mined.labels),
+        },
         "labels": {
             found.label: {
                 "doersch": {
@@ -92,74 +160,47 @@ def lay_beside(
                     "unseen_shares": [one.unseen_share for one in found.clusters],
                 },
                 "measures": {
-                    method: by_key[found.label, method].as_dict()
+                    method: measured[found.label, method].as_dict()
                     for method in METHODS
-                    if (found.label, method) in by_key
+                    if (found.label, method) in measured
                 },
             }
-            for found in results
+            for found in compared.results
         },
     }  # fmt: skip
-    values = finite(values)
-    write_json(folder.folder / "beside.json", values)
-    pictures = {picture.id: picture for picture in collection}
-    wanted = [
-        place
-        for one in sets
-        if one.method != "random"
-        for place in zip(one.pictures, one.boxes, strict=True)
-    ]
-    patches, problems = cut_out(wanted, pictures, show_progress)
-    time_words = "" if spent is None else f"{spent:.0f} min {'in all' if whole else 'of training'}"
-    labels = []
-    for found in results:
-        ours, theirs = by_key.get((found.label, "mining")), by_key.get((found.label, "doersch"))
-        labels.append(
-            PatchLabel(
-                found.label,
-                found.pictures,
-                (
-                    PatchColumn(
-                        "Ours: typical of the label by a diffusion model",
-                        f"{time_words} for all {len(mined.labels)} labels together",
-                        _mined_rows(own[found.label, "mining"], patches, _words(ours)),
-                    ),
-                    PatchColumn(
-                        "Doersch et al. 2012",
-                        describe_label(found),
-                        cluster_rows(
-                            found, patches, options.clusters, options.members, _words(theirs)
-                        ),
-                    ),
-                ),
-                _HEADS,
-                tuple(_measure_rows([by_key.get((found.label, one)) for one in METHODS])),
-            )
-        )
-    minutes_each = sum(found.minutes for found in results) / len(results)
-    processor_each = sum(found.processor_minutes for found in results) / len(results)
-    report = PatchClustersReport(
-        title=about.data["name"],
-        lead="What two methods find typical of a label: left a diffusion model that was told the "
-        "labels, right the detectors of Doersch et al. 2012.",
-        labels=tuple(labels),
-        tiles=(
-            ("Labels", str(len(labels)), f"of {len(about.labels)}"),
-            ("Ours", time_words or "–", f"for all {len(mined.labels)} labels; {mined.base} base"),
-            ("Doersch", f"{minutes_each:.1f} min",
-             f"for each label; {processor_each:.1f} of processor time"),
-            ("Hardware", hardware(about.record.get("hardware")) or "–", "of the Doersch run"),
+
+
+def _label(compared: _Compared, found: LabelClusters, patches: Patches) -> PatchLabel:
+    """One label: the clusters of both methods, and the table of the measures."""
+    options = compared.options
+    measured = {method: compared.measured.get((found.label, method)) for method in METHODS}
+    ours = PatchColumn(
+        "Ours: typical of the label by a diffusion model",
+        f"{compared.time} for all {len(compared.mined.labels)} labels together",
+        _mined_rows(compared.sets[found.label, "mining"], patches, _words(measured["mining"])),
+    )
+    theirs = PatchColumn(
+        "Doersch et al. 2012",
+        describe_label(found),
+        cluster_rows(
+            found, patches, options.clusters, options.members, _words(measured["doersch"])
         ),
-        reading=(_how_measured(options), *FOUND_BY),
-        settings=tuple(flat(about.options.as_dict())),
-        problems=(*collection.problems, *problems),
-        commands=tuple(
-            f"{line} --beside MINING_RUN" for line in commands(folder, results)
-        ),
-        version=f"typica {__version__}",
-        date=time.strftime("%Y-%m-%d"),
-    )  # fmt: skip
-    return write_patch_clusters(report, folder.folder / "beside.html"), values
+    )
+    rows = tuple(_measure_rows(list(measured.values())))
+    return PatchLabel(found.label, found.pictures, (ours, theirs), _HEADS, rows)
+
+
+def _tiles(compared: _Compared) -> tuple[tuple[str, str, str], ...]:
+    """What the head of the page says of both runs."""
+    about, mined, results = compared.about, compared.mined, compared.results
+    each = sum(found.minutes for found in results) / len(results)
+    processor = sum(found.processor_minutes for found in results) / len(results)
+    return (
+        ("Labels", str(len(results)), f"of {len(about.labels)}"),
+        ("Ours", compared.time or "–", f"for all {len(mined.labels)} labels; {mined.base} base"),
+        ("Doersch", f"{each:.1f} min", f"for each label; {processor:.1f} of processor time"),
+        ("Hardware", hardware(about.record.get("hardware")) or "–", "of the Doersch run"),
+    )
 
 
 def _how_measured(options: BesideOptions) -> str:

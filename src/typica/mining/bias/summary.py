@@ -25,6 +25,7 @@ from ...reports.bias_values import (
 )
 from ...reports.wording import flat, hardware
 from ...values import Box
+from ..clustering import Cluster
 from ..intervals import Estimate
 from ..opening import OpenRun
 from ..record import credit_lines
@@ -32,7 +33,7 @@ from ..thumbnails import Detail, photograph
 from .comparison import Calibration, LabelComparison, Measure, Real
 from .mined import MinedSet
 from .options import BiasOptions
-from .representation import ClusterShare, nearest
+from .representation import nearest
 from .sample_folder import Samples, guidance_name
 from .sets import label_pictures
 from .tables import overall_measures
@@ -154,98 +155,21 @@ def write_page(
         calibrations: By label.
         options: Of the comparison.
     """
-    labels = list(prepared)
-    sets: dict[float | None, MinedSet] = {None: real}
-    for strength, some in mined.items():
-        sets[strength] = some
-    clusters, members, few, wholes = _level(labels, len(mined))
-    detail = Detail(clusters, members, 0, 56, 68, 96, 62, 8)
-    cameras = {g: Camera(one, detail) for g, one in sets.items()}
-    by_label = {(one.label, one.guidance): one for one in found}
-    assigned = {
-        (label, g): _assigned(mined[g], label, prepared[label].centres)
-        for label in labels
-        for g in mined
-    }
-    shown: dict[str, list[int]] = {}
-    for label in labels:
-        for g, one in sets.items():
-            for cluster in one.clusters.typical.get(label, ())[:clusters]:
-                cameras[g].want(cluster.members[:members])
-        shown[label] = _order([by_label[label, g] for g in mined])[:clusters]
-        for k in shown[label]:
-            cameras[None].want(_real_members(real, label, k)[:members])
-            for g in mined:
-                cameras[g].want(assigned[label, g][k][:few])
-    for camera in cameras.values():
-        camera.develop()
-    titles = {g: _title(g) for g in sets}
-    pages = []
-    for label in labels:
-        rows = []
-        for k in shown[label]:
-            cells = []
-            for g in mined:
-                there = by_label[label, g].representation.clusters[k]
-                cells.append(
-                    Cell(
-                        there.sampled,
-                        _whiskers(there.log_ratio),
-                        there.p,
-                        there.verdict,
-                        cameras[g].patches(assigned[label, g][k][:few]),
-                    )
-                )
-            patches = cameras[None].patches(_real_members(real, label, k)[:members])
-            share = by_label[label, next(iter(mined))].representation.clusters[k].real
-            rows.append(RealCluster(k, share, patches, tuple(cells)))
-        summaries = tuple(
-            Summary(
-                titles[g],
-                tuple(cameras[g].whole(name) for name in _spread(one, label, wholes)),
-                tuple(
-                    SummaryCluster(
-                        c.size, c.median_typicality, cameras[g].patches(c.members[:members])
-                    )
-                    for c in one.clusters.typical.get(label, ())[:clusters]
-                ),
-            )
-            for g, one in sets.items()
-        )
-        calibration = calibrations[label]
-        variations = tuple(
-            (by_label[label, g].representation.variation, by_label[label, g].representation.p)
-            for g in mined
-        )
-        pages.append(
-            LabelPage(
-                label,
-                run.about.prompt(label),
-                prepared[label].number,
-                len(prepared[label].centres),
-                summaries,
-                tuple(rows),
-                variations,
-                float(np.mean(calibration.variation)) if calibration.variation else None,
-                calibration.alarms if calibration.variation else None,
-            )
-        )
-    overall = {g: overall_measures([by_label[label, g] for label in labels]) for g in mined}
+    shown = _choose(real, mined, prepared, found)
+    pages = [
+        _label_page(shown, label, run.about.prompt(label), prepared[label], calibrations[label])
+        for label in prepared
+    ]
+    overall = {g: overall_measures([shown.found[x, g] for x in prepared]) for g in mined}
     report = BiasReport(
         title=str(run.about.data.get("name") or run.folder.folder.name),
-        strengths=tuple(titles[g] for g in mined),
+        strengths=tuple(_title(g) for g in mined),
         labels=tuple(pages),
         curves=tuple(_curve(*one, overall=overall) for one in CURVES),
         pictures=min(one.number for one in prepared.values()),
         halves=min(one.pictures for one in calibrations.values()),
         splits=max(len(one.variation) for one in calibrations.values()),
-        called=tuple(
-            (
-                sum(bool(k.verdict) for x in labels for k in _clusters(by_label[x, g])),
-                sum(len(_clusters(by_label[x, g])) for x in labels),
-            )
-            for g in mined
-        ),
+        called=tuple(_called([shown.found[x, g] for x in prepared]) for g in mined),
         alarms=float(np.mean([one.alarms for one in calibrations.values()])),
         level=options.level,
         null_prompt=run.about.prompt.null,
@@ -266,8 +190,123 @@ def write_page(
     return write_bias_report(report, path)
 
 
-def _clusters(one: LabelComparison) -> Sequence[ClusterShare]:
-    return one.representation.clusters
+@dataclass(frozen=True)
+class _Shown:
+    """What the page shows of every label, and the pictures of it.
+
+    Arguments:
+        level: How many clusters, members of a real cluster, members of a cell, whole pictures.
+        sets: Elements and clusters by strength; those of the real pictures under None.
+        found: The comparisons, by label and strength.
+        assigned: Rows of the samples' elements, by label and strength: of every real cluster.
+        clusters: The real clusters that are shown, by label, in their order.
+        cameras: Of every set, developed.
+    """
+
+    level: tuple[int, int, int, int]
+    sets: dict[float | None, MinedSet]
+    found: dict[tuple[str, float], LabelComparison]
+    assigned: dict[tuple[str, float], dict[int, tuple[int, ...]]]
+    clusters: dict[str, list[int]]
+    cameras: dict[float | None, Camera]
+
+    @property
+    def strengths(self) -> list[float]:
+        """Those that were sampled with."""
+        return [g for g in self.sets if g is not None]
+
+    def summarised(self, label: str, g: float | None) -> list[Cluster]:
+        """The first clusters of a set's own."""
+        return list(self.sets[g].clusters.typical.get(label, ())[: self.level[0]])
+
+    def members(self, label: str, k: int) -> tuple[int, ...]:
+        """Elements of a real cluster."""
+        return self.sets[None].clusters.typical[label][k].members[: self.level[1]]
+
+    def cell(self, label: str, g: float, k: int) -> tuple[int, ...]:
+        """Elements of samples that belong to a real cluster."""
+        return self.assigned[label, g][k][: self.level[2]]
+
+
+def _choose(
+    real: MinedSet,
+    mined: Mapping[float, MinedSet],
+    prepared: Mapping[str, Real],
+    found: Sequence[LabelComparison],
+) -> _Shown:
+    """Decide what is shown, and make the small pictures of it, each picture decoded once."""
+    level = _level(list(prepared), len(mined))
+    detail = Detail(level[0], level[1], 0, 56, 68, 96, 62, 8)
+    sets: dict[float | None, MinedSet] = {None: real}
+    sets |= {g: one for g, one in mined.items()}
+    by_label = {(one.label, one.guidance): one for one in found}
+    assigned = {
+        (label, g): _assigned(mined[g], label, one.centres)
+        for label, one in prepared.items()
+        for g in mined
+    }
+    clusters = {x: _order([by_label[x, g] for g in mined])[: level[0]] for x in prepared}
+    cameras = {g: Camera(one, detail) for g, one in sets.items()}
+    shown = _Shown(level, sets, by_label, assigned, clusters, cameras)
+    for label in prepared:
+        for g in sets:
+            for cluster in shown.summarised(label, g):
+                cameras[g].want(cluster.members[: level[1]])
+        for k in clusters[label]:
+            cameras[None].want(shown.members(label, k))
+            for g in mined:
+                cameras[g].want(shown.cell(label, g, k))
+    for camera in cameras.values():
+        camera.develop()
+    return shown
+
+
+def _label_page(
+    shown: _Shown, label: str, prompt: str, real: Real, calibration: Calibration
+) -> LabelPage:
+    """All that the page says of one label."""
+    compared = [shown.found[label, g].representation for g in shown.strengths]
+    return LabelPage(
+        label,
+        prompt,
+        real.number,
+        len(real.centres),
+        tuple(_summary(shown, label, g) for g in shown.sets),
+        tuple(_real_cluster(shown, label, k) for k in shown.clusters[label]),
+        tuple((one.variation, one.p) for one in compared),
+        float(np.mean(calibration.variation)) if calibration.variation else None,
+        calibration.alarms if calibration.variation else None,
+    )
+
+
+def _summary(shown: _Shown, label: str, g: float | None) -> Summary:
+    """What is typical of a label in one set, beside whole pictures of it."""
+    camera = shown.cameras[g]
+    clusters = tuple(
+        SummaryCluster(c.size, c.median_typicality, camera.patches(c.members[: shown.level[1]]))
+        for c in shown.summarised(label, g)
+    )
+    names = _spread(shown.sets[g], label, shown.level[3])
+    return Summary(_title(g), tuple(camera.whole(name) for name in names), clusters)
+
+
+def _real_cluster(shown: _Shown, label: str, k: int) -> RealCluster:
+    """A cluster of the real pictures, and at every strength how the samples show it."""
+    cells = []
+    for g in shown.strengths:
+        there = shown.found[label, g].representation.clusters[k]
+        patches = shown.cameras[g].patches(shown.cell(label, g, k))
+        ratio = _whiskers(there.log_ratio)
+        cells.append(Cell(there.sampled, ratio, there.p, there.verdict, patches))
+    own = shown.cameras[None].patches(shown.members(label, k))
+    first = shown.found[label, shown.strengths[0]].representation.clusters[k]
+    return RealCluster(k, first.real, own, tuple(cells))
+
+
+def _called(found: Sequence[LabelComparison]) -> tuple[int, int]:
+    """How many clusters are said to be shown too often or too rarely, and of how many."""
+    clusters = [cluster for one in found for cluster in one.representation.clusters]
+    return sum(bool(cluster.verdict) for cluster in clusters), len(clusters)
 
 
 def _title(guidance: float | None) -> str:
@@ -294,10 +333,6 @@ def _order(found: Sequence[LabelComparison]) -> list[int]:
         for k in range(count)
     ]
     return sorted(range(count), key=lambda k: (p[k], -size[k]))
-
-
-def _real_members(real: MinedSet, label: str, cluster: int) -> tuple[int, ...]:
-    return real.clusters.typical[label][cluster].members
 
 
 def _assigned(
