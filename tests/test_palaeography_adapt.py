@@ -236,6 +236,8 @@ def test_only_the_generator_learns_and_it_explains_its_group_better(place, adapt
     reference, _ = load_typewriter(place / "run")
     prototypes, about = load_prototypes(adapted / "prototypes.safetensors")
     assert prototypes.groups == ("one", "two")
+    assert (np.isfinite(prototypes.tints) <= (prototypes.counts > 0)).all()
+    assert np.isfinite(prototypes.tints).any(axis=1).all()
     before = dict(reference.named_parameters())
     for row, group in enumerate(prototypes.groups):
         model = load_adapted(adapted, group)

@@ -200,6 +200,30 @@ def test_the_script_knows_the_tests_of_the_comparison(report, page):
     assert data["counts"] == report.prototypes.counts.tolist()
 
 
+def test_a_washed_letter_is_marked_and_leads_no_list():
+    plain = made_up()
+    tints = np.full(plain.prototypes.counts.shape, 0.04, np.float32)
+    k, a, _ = most_different(plain.comparison, 1)[0]
+    tints[a, k] = 0.2
+    prototypes = replace(plain.prototypes, tints=tints)
+    made = compare(prototypes, FEW)
+    report = replace(plain, prototypes=prototypes, comparison=made, coloured=made.coloured)
+    page = parsed(render_palaeography_report(report))
+    assert np.argwhere(page_data(page)["coloured"]).tolist() == [[a, k]]
+    (cell,) = page.xpath("//tbody//button[contains(@title, 'flagged coloured')]")
+    assert f"in doc{a}" in cell.get("title")
+    assert (k, a) not in {(j, g) for j, *pair in most_different(report.comparison, 4) for g in pair}
+    assert not np.any(page_data(parsed(render_palaeography_report(plain)))["coloured"])
+
+
+def test_letters_for_private_use_are_told_by_their_code_points():
+    report = made_up()
+    letters = ("\ue5dc", *report.prototypes.letters[1:])
+    report = replace(report, prototypes=replace(report.prototypes, letters=letters))
+    heads = parsed(render_palaeography_report(report)).xpath("//thead//button[@data-k]/small")
+    assert [one.text for one in heads] == ["U+E5DC"]
+
+
 def test_occurrences_lie_where_the_script_looks(report, page):
     data = page_data(page)
     for (g, k), cards in report.occurrences.items():

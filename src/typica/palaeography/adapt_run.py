@@ -194,7 +194,9 @@ def adapt(
                 minutes = seconds / 60
                 return AdaptResult(run.folder, tuple(groups), done, left, minutes, len(without), {})
             occurrences = _occurrences(run.folder, model, cache, scenes, progress)
-        few = draw_prototypes(run.folder, record, model, groups, options, occurrences)
+            few = draw_prototypes(
+                run.folder, record, model, groups, options, occurrences, cache.__getitem__
+            )
         write_json(
             run.folder / "problems.json",
             {"lines_without_field": [collection.lines[n].id for n in without], "few": few},

@@ -60,7 +60,7 @@ _ALIKE = 0.5
 
 @dataclass(frozen=True)
 class CleaningOptions:
-    """How prototypes are cleaned and flagged; all numbers are the published ones."""
+    """How prototypes are cleaned and flagged; numbers are the published ones where there are."""
 
     letter: LetterOf = "documents"
     """What a letter is. `reference` (published): what the reference drew. `documents`
@@ -93,6 +93,11 @@ class CleaningOptions:
     48 × 48; in proportion to the area on others."""
     red: float = 30.0
     """Above so many it is not to be used, likewise."""
+    coloured: float = 1.7
+    """From so many times the median tint of its document's letters a prototype is flagged as of
+    another colour than the document's ink: a wash, a rubric, a painted initial (`tints`)."""
+    coloured_least: float = 0.05
+    """And from this tint, so that a document without noise of colour has no flags by it."""
 
     def __post_init__(self) -> None:
         for name in ("reference_ink", "documents_ink", "document_ink"):
@@ -103,6 +108,8 @@ class CleaningOptions:
         require(self.letter in get_args(LetterOf), f"letter: no such {self.letter!r}")
         require(self.dilations >= 0, "dilations: at least 0")
         require(self.blur >= 0, "blur: at least 0")
+        require(self.coloured >= 1, "coloured: at least 1, the median of the letters")
+        require(0 <= self.coloured_least <= 1, "coloured_least: from 0 to 1")
         require(0 < self.orange <= self.red, "orange, red: above 0, orange not above red")
 
 

@@ -43,12 +43,15 @@ from .noise import (
 )
 from .prototypes import Prototypes
 from .similarity import ink_ssim, l2, ssim
+from .tints import coloured_letters
 from .tree import Tree, document_tree
 
 __all__ = ["Comparison", "compare", "distance_named"]
 
 _SHARE = 0.05
 """The level below which a summary calls a finding one."""
+_TOLD = 8
+"""Groups that a note names; the tables hold all."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,9 @@ class Comparison:
         groups: Their names.
         families: Of every group; empty for none.
         use: Which letters of which groups count, `(G, K)`.
+        coloured: Which of those with enough occurrences have another colour than the ink of their
+            group, `(G, K)`.
+        left_out: Which have enough occurrences and do not count, for a flag, `(G, K)`.
         quality: Flag of every prototype, `good`, `orange`, `red` or `unknown`, `(G, K)`.
         distances: `(K, G, G)`; NaN where one of the two has a letter too rarely.
         tests: Whether they are more than chance, letter by letter.
@@ -88,6 +94,8 @@ class Comparison:
     groups: tuple[str, ...]
     families: tuple[str, ...]
     use: NDArray[np.bool_]
+    coloured: NDArray[np.bool_]
+    left_out: NDArray[np.bool_]
     quality: NDArray[np.str_]
     distances: NDArray[np.float64]
     tests: DifferenceTests
@@ -122,6 +130,16 @@ class Comparison:
         noise = np.nan_to_num(self.tests.noise, nan=0.0)
         return np.asarray(np.sqrt(np.maximum(self.distances**2 - noise**2, 0)))
 
+    def coloured_of(self, letter: int, families: Sequence[str]) -> list[str]:
+        """The groups of some families in which a letter counts though it is flagged coloured.
+
+        Arguments:
+            letter: Its number.
+            families: Their names.
+        """
+        own = self.coloured[:, letter] & self.use[:, letter]
+        return [self.groups[g] for g in np.flatnonzero(own) if self.families[g] in families]
+
     def as_dict(self) -> dict[str, Any]:
         """Plain nested values for JSON, None for NaN; the long tables are files of their own."""
         tests = {
@@ -154,6 +172,7 @@ class Comparison:
                     "groups": list(self.groups),
                     "families": list(self.families),
                     "quality": self.quality.tolist(),
+                    "coloured": self.coloured.tolist(),
                     "distances": self.means.tolist(),
                     "letters_shared": self.shared.tolist(),
                     "overall_ratio": self.overall_ratio.tolist(),
@@ -270,7 +289,12 @@ def compare(
     cleaned, _, quality = clean_prototypes(some, options.cleaning, least=options.least)
     if options.clean:
         some = cleaned
-    use = usable(some, options.least)
+    enough = usable(some, options.least)
+    rule = options.cleaning
+    coloured = coloured_letters(some.tints, enough, rule.coloured, rule.coloured_least)
+    left_out = enough & np.isin(quality, options.leave_out)
+    left_out |= coloured if "coloured" in options.leave_out else False
+    use = enough & ~left_out
     effective_of = "the lines of each document"
     guess = effective_pixels_of_documents(some, use)
     if effective is None:
@@ -291,6 +315,8 @@ def compare(
         groups=some.groups,
         families=some.families,
         use=use,
+        coloured=coloured,
+        left_out=left_out,
         quality=quality,
         distances=distances,
         tests=tests,
@@ -335,19 +361,29 @@ def _adjust_pairs(p: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _notes(made: Comparison, some: Prototypes, unmatched: Sequence[str]) -> Iterator[str]:
     """What could not be computed, and why."""
-    few = [letter for k, letter in enumerate(made.letters) if made.use[:, k].sum() < 2]
+    enough = made.use | made.left_out
+    few = [letter for k, letter in enumerate(made.letters) if enough[:, k].sum() < 2]
     if few:
         yield (
             f"compared nowhere, for fewer than two groups have {made.options.least} occurrences: "
             f"{_some(few)} ({len(few)} in all)"
         )
     for flag in ("red", "orange"):
-        flagged = made.use & (made.quality == flag)
+        flagged = enough & (made.quality == flag)
         if flagged.any():
             yield (
-                f"{flagged.sum()} prototypes have ink where neither the reference nor the other "
-                f"groups have any and are flagged {flag}: a mark in the table of the report"
+                f"flagged {flag}, for ink where neither the reference nor the other groups have "
+                f"any: {_where(made, flagged)}"
             )
+    if made.coloured.any():
+        yield (
+            "flagged coloured, for another colour than the ink of the group (a wash, a rubric, a "
+            f"painted initial): {_where(made, made.coloured)}"
+        )
+    if made.left_out.any():
+        yield f"left out for their flags: {made.left_out.sum()} prototypes"
+    elif made.coloured.any():
+        yield "to compare without these: typica palaeography compare with --set leave_out=coloured"
     none = [group for g, group in enumerate(made.groups) if not made.use[g].any()]
     if none:
         yield f"no letter occurs {made.options.least} times in {', '.join(none)}"
@@ -370,6 +406,17 @@ def _notes(made: Comparison, some: Prototypes, unmatched: Sequence[str]) -> Iter
         yield f"not in the tree for want of common letters: {', '.join(made.tree.left_out)}"
     if unmatched:
         yield f"criteria for letters that have no prototype: {_some(unmatched)}"
+
+
+def _where(made: Comparison, flagged: NDArray[np.bool_]) -> str:
+    """Which letters of which groups, for a sentence."""
+    told = [
+        f"{_some([made.letters[k] for k in np.flatnonzero(row)])} in {group}"
+        for group, row in zip(made.groups, flagged, strict=True)
+        if row.any()
+    ]
+    more = f"; and in {len(told) - _TOLD} more groups" if len(told) > _TOLD else ""
+    return "; ".join(told[:_TOLD]) + more
 
 
 def _some(letters: Sequence[str], most: int = 20) -> str:

@@ -6,7 +6,8 @@ pairs.csv            every two groups, all letters together
 graphs.csv           every document, letter and family: the comparison graphs of letters
 documents.csv        every document: its distance to the families, and whether it is an outlier
 spread.csv           every family and letter
-discriminative.csv   every two families and letter, the most discriminative first
+discriminative.csv   every two families and letter, the most discriminative first; documents
+                     whose letter is flagged coloured are named
 tree.nwk             the tree of documents
 """
 
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..files import write_json, write_text
 from .comparison import Comparison
@@ -78,19 +80,30 @@ def _distances(made: Comparison) -> Iterator[Row]:
     tests = made.tests
     for a, b in combinations(range(len(made.groups)), 2):
         for k, letter in enumerate(made.letters):
-            note = ""
-            if not (made.use[a, k] and made.use[b, k]):
-                missing = [made.groups[g] for g in (a, b) if not made.use[g, k]]
-                note = f"too few occurrences in {' and '.join(missing)}"
-            elif np.isnan(tests.p[k, a, b]):
+            few = ~(made.use | made.left_out)
+            notes = [
+                _where(made, k, (a, b), "too few occurrences", few),
+                _where(made, k, (a, b), "left out for its flag", made.left_out),
+                _where(made, k, (a, b), "coloured", made.coloured & made.use),
+            ]
+            if made.use[a, k] and made.use[b, k] and np.isnan(tests.p[k, a, b]):
                 known = np.isfinite(tests.ratio[k, a, b])
-                note = "effective pixels not known" if known else "standard errors not known"
+                notes.append("effective pixels not known" if known else "standard errors not known")
+            note = "; ".join(filter(None, notes))
             values = (tests.noise, tests.ratio, tests.z, tests.p, made.q)
             yield (
                 *(made.groups[a], made.groups[b], letter, made.distances[k, a, b]),
                 *(array[k, a, b] for array in values),
                 note,
             )
+
+
+def _where(
+    made: Comparison, k: int, pair: tuple[int, int], words: str, holds: NDArray[np.bool_]
+) -> str:
+    """In which of two groups something holds of a letter; empty for neither."""
+    found = [made.groups[g] for g in pair if holds[g, k]]
+    return f"{words} in {' and '.join(found)}" if found else ""
 
 
 def _pairs(made: Comparison) -> Iterator[Row]:
@@ -103,7 +116,7 @@ def _pairs(made: Comparison) -> Iterator[Row]:
 def _graphs(made: Comparison) -> Iterator[Row]:
     yield (
         *("group", "family", "letter", "to", "distance", "members", "nearest", "outlier"),
-        *("quality", "note"),
+        *("quality", "coloured", "note"),
     )
     graph = made.by_letter
     for g, group in enumerate(made.groups):
@@ -111,7 +124,9 @@ def _graphs(made: Comparison) -> Iterator[Row]:
             nearest = graph.families[graph.nearest[g, k]] if graph.nearest[g, k] >= 0 else ""
             for f, family in enumerate(graph.families):
                 note = ""
-                if not made.use[g, k]:
+                if made.left_out[g, k]:
+                    note = "left out for its flag"
+                elif not made.use[g, k]:
                     note = "too few occurrences"
                 elif not graph.members[g, k, f]:
                     other = "other " if made.families[g] == family else ""
@@ -119,7 +134,7 @@ def _graphs(made: Comparison) -> Iterator[Row]:
                 yield (
                     *(group, made.families[g], letter, family, graph.distances[g, k, f]),
                     *(graph.members[g, k, f], nearest, graph.outlier[g, k]),
-                    *(made.quality[g, k], note),
+                    *(made.quality[g, k], made.coloured[g, k], note),
                 )
 
 
@@ -154,7 +169,7 @@ def _spread(made: Comparison) -> Iterator[Row]:
 def _discriminative(made: Comparison) -> Iterator[Row]:
     yield (
         *("family_a", "family_b", "letter", "between", "within", "effect", "p", "q"),
-        *("smallest_p", "documents_a", "documents_b", "note"),
+        *("smallest_p", "documents_a", "documents_b", "coloured", "note"),
     )
     for one in made.discriminative:
         order = one.order()
@@ -166,5 +181,6 @@ def _discriminative(made: Comparison) -> Iterator[Row]:
                 *(*one.families, made.letters[k]),
                 *(array[k] for array in values),
                 *one.documents[k],
+                " ".join(made.coloured_of(k, one.families)),
                 note,
             )

@@ -9,9 +9,11 @@ from ..configs import require
 from .cleaning import CleaningOptions
 from .tree import Linkage
 
-__all__ = ["ComparisonOptions", "DistanceName"]
+__all__ = ["FLAGS", "ComparisonOptions", "DistanceName"]
 
 DistanceName = Literal["l2", "ssim", "ink_ssim"]
+FLAGS = ("orange", "red", "coloured")
+"""What a prototype can be flagged as: the first two by `cleaning`, the last by `tints`."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,11 @@ class ComparisonOptions:
     clean: bool = True
     """Take off the ink that lies outside of the letter before comparing (published)."""
     cleaning: CleaningOptions = field(default_factory=CleaningOptions)
-    """How it is taken off, and what is flagged; flags are told, not acted upon."""
+    """How it is taken off, and what is flagged."""
+    leave_out: tuple[str, ...] = ()
+    """Flags, such as `leave_out=coloured` or `leave_out=["coloured","red"]`, whose prototypes take
+    no part in the comparison. By default all do, and flags are told; but red and coloured ones
+    lead no list of letters that differ most."""
     leave_one_out: bool = True
     """Compare a document with its family without it. The published graphs leave it in, where it
     draws its family's mean towards itself: in a family of n documents by 1/n of the way, which
@@ -50,6 +56,8 @@ class ComparisonOptions:
         require(self.least >= 1, "least: at least 1")
         require(all(self.letters), "letters: an empty name")
         require(self.distance in get_args(DistanceName), f"distance: no such {self.distance!r}")
+        for flag in self.leave_out:
+            require(flag in FLAGS, f"leave_out: no flag {flag!r}; there are {', '.join(FLAGS)}")
         require(self.linkage in get_args(Linkage), f"linkage: no such {self.linkage!r}")
         require(self.permutations >= 19, "permutations: at least 19, or no p can be below 0.05")
         require(self.draws >= 0, "draws: at least 0")

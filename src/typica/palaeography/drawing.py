@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,15 @@ from ..files import finite
 from ..runs import load_tensors
 from ..typewriter.model import Typewriter
 from .adaptation import apply_difference
-from .cleaning import letter_masks
+from .cleaning import clean, letter_masks
+from .cuts import Pixels
 from .group_jobs import group_file
 from .groups import Group
 from .noise import effective_pixels_of_occurrences
 from .occurrences import Occurrences, effective_lines, letter_moments
 from .options import AdaptOptions
 from .prototypes import Prototypes, save_prototypes
+from .tints import letter_tints
 
 __all__ = ["draw_prototypes"]
 
@@ -38,6 +41,7 @@ def draw_prototypes(
     groups: list[Group],
     options: AdaptOptions,
     occurrences: Occurrences,
+    line: Callable[[int], Pixels],
 ) -> dict[str, tuple[str, ...]]:
     """Write the prototypes of every level: `prototypes.safetensors` for the last.
 
@@ -48,6 +52,7 @@ def draw_prototypes(
         groups: Coarse levels first.
         options: Those of the job.
         occurrences: Of all lines.
+        line: The picture of the line with a number, for the colours of its letters.
 
     Returns:
         For every group the letters with too few occurrences.
@@ -87,6 +92,13 @@ def draw_prototypes(
             errors,
             seen_on,
         )
+        masks = letter_masks(drawn, least=options.least)  # as comparison cleans them
+        of_group = [occurrences.where(np.isin(occurrences.lines, group.lines)) for group in some]
+        tints = [
+            letter_tints(line, own, clean(one, masks))
+            for own, one in zip(of_group, pictures, strict=True)
+        ]
+        drawn = replace(drawn, tints=np.stack(tints))
         name = "prototypes" if field == fields[-1] else re.sub(r"[^\w.-]", "_", field)
         about = {
             "field": field,
@@ -100,7 +112,7 @@ def draw_prototypes(
                     occurrences,
                     [group.lines for group in some],
                     len(reference),
-                    masks=letter_masks(drawn, least=options.least),  # as comparison cleans them
+                    masks=masks,
                 ).tolist()
             ),
         }

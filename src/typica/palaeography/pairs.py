@@ -41,6 +41,12 @@ def draw_pair(
             raise ConfigError(f"--letters: no letter {letter!r}; there are {' '.join(labels)}")
         k = labels.index(letter)
         few = [name for name in pair if not report.use[groups.index(name), k]]
+        gone = [name for name in pair if made.left_out[groups.index(name), k]]
+        if gone and not few:
+            raise ConfigError(
+                f"--letters: {letter!r} of {' and '.join(gone)} was left out of the comparison for "
+                "its flag. Compare without leave_out to draw it"
+            )
         if few:
             raise ConfigError(
                 f"--letters: {letter!r} has fewer than {report.least} occurrences in "

@@ -39,6 +39,8 @@ class Prototypes:
         errors: Standard error of every pixel, `(G, K, h, w)`; NaN where it is not known.
         lines: Effective lines that the errors of every sprite come from (`effective_lines`),
             `(G, K)`; None where they were not kept.
+        tints: Share of every prototype that has another colour than the ink of its group
+            (`tints.letter_tints`), `(G, K)`, NaN where not known; None where nobody looked.
     """
 
     letters: tuple[str, ...]
@@ -49,6 +51,7 @@ class Prototypes:
     counts: NDArray[np.int64]
     errors: Ink
     lines: NDArray[np.float32] | None = None
+    tints: NDArray[np.float32] | None = None
 
     @property
     def freedom(self) -> NDArray[np.float64]:
@@ -81,6 +84,7 @@ class Prototypes:
             counts=self.counts[chosen],
             errors=self.errors[chosen],
             lines=None if self.lines is None else self.lines[chosen],
+            tints=None if self.tints is None else self.tints[chosen],
         )
 
     def some_letters(self, chosen: list[int]) -> Prototypes:
@@ -93,6 +97,7 @@ class Prototypes:
             counts=self.counts[:, chosen],
             errors=self.errors[:, chosen],
             lines=None if self.lines is None else self.lines[:, chosen],
+            tints=None if self.tints is None else self.tints[:, chosen],
         )
 
 
@@ -106,7 +111,7 @@ def save_prototypes(path: Path, prototypes: Prototypes, about: dict[str, Any]) -
     """
     arrays = {
         name: torch.from_numpy(np.ascontiguousarray(getattr(prototypes, name)))
-        for name in ("reference", "pictures", "counts", "errors", "lines")
+        for name in ("reference", "pictures", "counts", "errors", "lines", "tints")
         if getattr(prototypes, name) is not None
     }
     names = {name: list(getattr(prototypes, name)) for name in ("letters", "groups", "families")}
@@ -132,6 +137,7 @@ def load_prototypes(path: Path) -> tuple[Prototypes, dict[str, Any]]:
             counts=tensors["counts"].numpy(),
             errors=tensors["errors"].numpy(),
             lines=tensors["lines"].numpy() if "lines" in tensors else None,
+            tints=tensors["tints"].numpy() if "tints" in tensors else None,
         )
         groups, letters, *size = found.pictures.shape
         shapes = (
@@ -139,6 +145,7 @@ def load_prototypes(path: Path) -> tuple[Prototypes, dict[str, Any]]:
             found.errors.shape == found.pictures.shape,
             found.counts.shape == (groups, letters),
             found.lines is None or found.lines.shape == (groups, letters),
+            found.tints is None or found.tints.shape == (groups, letters),
             len(found.letters) == letters,
             len(found.groups) == len(found.families) == groups,
         )

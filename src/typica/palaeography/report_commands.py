@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+import shlex
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..reports.wording import flat
 from .comparison_options import ComparisonOptions
 from .options import AdaptOptions
 
@@ -15,13 +16,18 @@ __all__ = ["repeating_commands"]
 
 
 def _changes(values: dict[str, Any], usual: dict[str, Any]) -> str:
-    """The options that differ from the usual ones, as `--set` takes them."""
-    found = [
-        f"{key}={value}"
-        for (key, value), (_, other) in zip(flat(values), flat(usual), strict=True)
-        if value != other
-    ]
+    """The options that differ from the usual ones, as `--set` takes them in a shell."""
+    found = list(_differing(values, usual))
     return f" --set {' '.join(found)}" if found else ""
+
+
+def _differing(values: dict[str, Any], usual: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _differing(value, usual[key], f"{prefix}{key}.")
+        elif value != usual[key]:
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            yield shlex.quote(f"{prefix}{key}={text}")
 
 
 def repeating_commands(

@@ -7,6 +7,8 @@ import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from ..files import write_text
 from ..reports.palaeography_values import PalaeographyReport
 from ..reports.wording import code_points
@@ -29,8 +31,14 @@ def write_tables(folder: Path, report: PalaeographyReport) -> int:
     if report.comparison is not None:
         number += len(write_comparison(folder, report.comparison))
     prototypes = report.prototypes
+    tints = prototypes.tints
+    if tints is None:
+        tints = np.full(prototypes.counts.shape, np.nan)
     rows: list[Sequence[object]] = [
-        ("group", "family", "letter", "code_points", "occurrences", "enough", "quality")
+        (
+            *("group", "family", "letter", "code_points", "occurrences", "enough", "quality"),
+            *("tint", "coloured"),
+        )
     ]
     for g, group in enumerate(prototypes.groups):
         for k, label in enumerate(prototypes.labels):
@@ -39,6 +47,8 @@ def write_tables(folder: Path, report: PalaeographyReport) -> int:
                     *(group, prototypes.families[g], label, code_points(prototypes.letters[k])),
                     *(int(prototypes.counts[g, k]), str(bool(report.use[g, k])).lower()),
                     str(report.quality[g, k]),
+                    "" if np.isnan(tints[g, k]) else f"{tints[g, k]:.4g}",
+                    str(bool(report.coloured[g, k])).lower(),
                 )
             )
     write_text(folder / "prototypes.csv", _csv(rows))

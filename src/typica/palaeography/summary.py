@@ -52,6 +52,7 @@ from .prototypes import Prototypes, load_prototypes
 from .report_commands import repeating_commands
 from .report_tables import write_tables
 from .scene_file import load_occurrences
+from .tints import coloured_letters
 
 __all__ = ["gather_report", "write_report"]
 
@@ -138,6 +139,8 @@ def gather_report(
     cleaned, _, quality = clean_prototypes(some, options.cleaning, least=options.least)
     shown = cleaned if options.clean else some
     use = usable(some, options.least)
+    rule = options.cleaning
+    coloured = coloured_letters(some.tints, use, rule.coloured, rule.coloured_least)
     seen, lines = load_occurrences(folder / "occurrences.safetensors")
     sprites = list(range(len(whole.letters))) if chosen is None else chosen
     field = str(about["field"])
@@ -156,6 +159,7 @@ def gather_report(
         comparison=made,
         use=use,
         quality=quality,
+        coloured=coloured,
         least=options.least,
         levels=tuple(_levels(folder, record, field, chosen, options)),
         groups=groups,

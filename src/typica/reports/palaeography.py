@@ -37,7 +37,7 @@ from .palaeography_sheets import PAD, across, occurrence_sheet, packed, sheet_vi
 from .palaeography_trees import matrix_figure, tree_figure
 from .palaeography_values import PalaeographyReport
 from .run_values import run_views
-from .wording import code_points, names, percent, shown
+from .wording import code_points, is_private, names, percent, shown
 
 __all__ = ["page_figures", "render_palaeography_report", "write_palaeography_report"]
 
@@ -173,6 +173,7 @@ def letter_views(report: PalaeographyReport) -> list[dict[str, Any]]:
                 "place": place[k],
                 "count": int(prototypes.counts[:, k].sum()),
                 "differs": round(float(known.mean()), 4) if known.size else -1,
+                "private": is_private(prototypes.letters[k]),
                 "rare": bool(report.use[:, k].sum() < min(2, len(prototypes.groups))),
             }
         )
@@ -199,6 +200,9 @@ def row_views(report: PalaeographyReport, order: Sequence[int]) -> list[dict[str
             if flag in ("orange", "red") and count:
                 told += f", flagged {flag}: ink where neither the reference nor the others have any"
                 kind += f" {flag}"
+            if report.coloured[g, k]:
+                told += ", flagged coloured: not all of it has the colour of the ink"
+                kind += " coloured"
             cells.append({"kind": kind, "told": told})
         found.append({"sheet": above + number, "group": g, "cells": cells})
     return found

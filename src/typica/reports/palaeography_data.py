@@ -41,6 +41,8 @@ def page_data(report: PalaeographyReport, sheets: Sequence[dict[str, Any]]) -> d
         "counts": prototypes.counts.tolist(),
         "use": report.use.astype(int).tolist(),
         "quality": report.quality.tolist(),
+        "coloured": report.coloured.astype(int).tolist(),
+        "leftOut": made.left_out.astype(int).tolist() if made else None,
         "least": report.least,
         "errors": [error_sheet(errors, columns) for errors in prototypes.errors],
         "errorLimit": ERROR_LIMIT,

@@ -94,7 +94,7 @@ def most_different(
 
     Arguments:
         comparison: Where differences beyond chance (q at most 0.05) are known, only these count;
-            prototypes flagged red never do.
+            prototypes flagged red or coloured never do.
         most: How many at most.
         pair: The numbers of two groups, to look at these alone.
 
@@ -107,7 +107,7 @@ def most_different(
         upper[pair] = True
     known = np.isfinite(comparison.q)
     counts = comparison.q <= _LEVEL if known.any() else np.isfinite(comparison.distances)
-    sound = comparison.quality != "red"
+    sound = (comparison.quality != "red") & ~comparison.coloured
     distances = comparison.beyond
     found = []
     for k in range(len(distances)):

@@ -84,6 +84,8 @@ class PalaeographyReport(RunReport):
         comparison: What comparing them gave, of the same groups and letters; None for one group.
         use: Which prototypes have enough occurrences, `(G, K)`.
         quality: The flag of every prototype, `(G, K)`.
+        coloured: Which are flagged as of another colour than the ink of their group, `(G, K)`;
+            none if not given.
         least: Occurrences that were asked for.
         levels: Prototypes of coarser levels, such as families, of the same letters.
         groups: How adapting went, in the order of the prototypes.
@@ -98,6 +100,7 @@ class PalaeographyReport(RunReport):
     prototypes: Prototypes
     use: NDArray[np.bool_]
     quality: NDArray[np.str_]
+    coloured: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0), bool))
     description: str = ""
     kind: str = "document"
     cleaned: bool = True
@@ -110,6 +113,10 @@ class PalaeographyReport(RunReport):
     looked_for_allographs: bool = False
     warnings: tuple[str, ...] = ()
     reference_minutes: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.coloured.size:
+            object.__setattr__(self, "coloured", np.zeros(self.use.shape, bool))
 
     @property
     def minutes_each(self) -> float | None:

@@ -14,6 +14,7 @@ __all__ = [
     "decimals",
     "flat",
     "hardware",
+    "is_private",
     "is_word",
     "names",
     "percent",
@@ -67,6 +68,11 @@ def shown(symbol: str) -> str:
 def is_word(symbol: str) -> bool:
     """Whether a symbol is given by a name, as signs of a cipher are (`Alembic`), not by itself."""
     return len(symbol) > 2 and symbol.isascii()
+
+
+def is_private(symbol: str) -> bool:
+    """Whether a symbol has code points for private use, which few fonts show, and not all alike."""
+    return any(unicodedata.category(character) == "Co" for character in symbol)
 
 
 def code_points(symbol: str) -> str:

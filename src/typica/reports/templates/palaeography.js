@@ -138,13 +138,24 @@
   const dialog = document.getElementById("panel");
   const find = (selector) => dialog.querySelector(selector);
   let state = null;
-  const address = (one) => "#letter=" + one.k + "&group=" + one.s + (one.o === null ? "" : "&with=" + one.o);
+  // An address names letter and groups, so that it holds for the next report of the same job too.
+  // A family may be called like one of its documents: the second of a name is "name (2)".
+  const apart = (names) => names.map((name, i) => { const before = names.slice(0, i).filter((one) => one === name).length; return before ? name + " (" + (before + 1) + ")" : name; });
+  const letterNames = apart(page.letters.map((one) => one.label)), sheetNames = apart(page.sheets.map((one) => one.name));
+  const address = (one) => "#" + new URLSearchParams({letter: letterNames[one.k], group: sheetNames[one.s], ...(one.o === null ? {} : {with: sheetNames[one.o]})});
+  function numberOf(names, name) {
+    const exact = names.indexOf(name);
+    return exact < 0 ? names.findIndex((one) => one.normalize("NFC") === name.normalize("NFC")) : exact;
+  }
   function route() {
     const given = new URLSearchParams(location.hash.slice(1));
     if (!given.has("letter")) return null;
-    const k = Number(given.get("letter")), s = Number(given.get("group")), o = given.has("with") ? Number(given.get("with")) : null;
-    return page.letters[k] && page.sheets[s] && (o === null || page.sheets[o]) ? {k, s, o} : null;
+    const k = numberOf(letterNames, given.get("letter")), o = given.has("with") ? numberOf(sheetNames, given.get("with")) : null;
+    if (k < 0 || o === -1) return null;
+    const s = given.has("group") ? numberOf(sheetNames, given.get("group")) : firstOf(k);
+    return s < 0 ? null : {k, s, o};
   }
+  const firstOf = (k) => groupSheets.find((s) => page.counts[page.sheets[s].group][k]) ?? groupSheets[0];
   const groupSheets = page.sheets.map((one, s) => s).filter((s) => page.sheets[s].group >= 0);
   const open = (one) => { if (address(one) === location.hash) follow(); else location.hash = address(one); };
 
@@ -167,6 +178,7 @@
     if (a < 0 || b < 0) return "The reference and whole families hold the same lines as the groups, so there is no test of this difference.";
     const few = [a, b].filter((g) => !page.use[g][k]);
     if (few.length) return "Too few occurrences to compare: at least " + page.least + " are needed in both.";
+    if ([a, b].some((g) => page.leftOut[g][k])) return "Left out of the comparison for a flag.";
     const q = page.pairs.q[k][pairOf(a, b)];
     if (q === null) return "Whether this is more than chance is not known.";
     if (q <= 0.05) return "More than chance explains (q " + chance(q) + "). Look at the occurrences whether they all show it.";
@@ -238,7 +250,7 @@
     find(".names").textContent = letter.names;
     fill(find(".this"), s);
     fill(find(".other"), o);
-    const counted = (one) => one.group < 0 ? (one.kind === "reference" ? "learned from all lines" : "the whole family") : page.counts[one.group][k] + " occurrences" + (page.quality[one.group][k] === "good" || page.quality[one.group][k] === "unknown" ? "" : ", flagged " + page.quality[one.group][k]);
+    const counted = (one) => one.group < 0 ? (one.kind === "reference" ? "learned from all lines" : "the whole family") : page.counts[one.group][k] + " occurrences" + (page.quality[one.group][k] === "good" || page.quality[one.group][k] === "unknown" ? "" : ", flagged " + page.quality[one.group][k]) + (page.coloured[one.group][k] ? ", coloured: not the colour of the ink alone" : "");
     const [mine, theirs] = await Promise.all([ink(s), ink(o)]);
     const figures = [
       figure(sheet.name, counted(sheet), part(mine, k)),
@@ -302,7 +314,7 @@
     if (point) return open({k: Number(point.dataset.k), s: page.sheets.findIndex((one) => one.group === Number(point.dataset.g)), o: null});
     const opener = event.target.closest("button[data-k]");
     if (!opener) return;
-    const first = groupSheets.find((s) => page.counts[page.sheets[s].group][Number(opener.dataset.k)]) ?? groupSheets[0];
+    const first = firstOf(Number(opener.dataset.k));
     open({k: Number(opener.dataset.k), s: opener.dataset.sheet ? Number(opener.dataset.sheet) : first, o: opener.dataset.with ? Number(opener.dataset.with) : null});
   });
 
