@@ -238,7 +238,8 @@ def _choose(
     level = _level(list(prepared), len(mined))
     detail = Detail(level[0], level[1], 0, 56, 68, 96, 62, 8)
     sets: dict[float | None, MinedSet] = {None: real}
-    sets |= {g: one for g, one in mined.items()}
+    for strength, samples in mined.items():
+        sets[strength] = samples
     by_label = {(one.label, one.guidance): one for one in found}
     assigned = {
         (label, g): _assigned(mined[g], label, one.centres)
