@@ -1,10 +1,12 @@
 """Does giving draws by need find a label's best elements with fewer evaluations, honestly?
 
-Takes a finished run and its pictures. Three ways to spend draws (t, noise) are compared at the
+Takes a finished run and its pictures. Four ways to spend draws (t, noise) are compared at the
 mean number that a picture gets:
 
     plain      every picture as many, times stratified (the default)
     balanced   the same, noise fields that cancel one another (typicality.noise=balanced)
+    importance balanced, and more draws at times where they vary more
+               (typicality.sampling=importance; the pilot's draws are not counted)
     adaptive   a first pass of few, then rounds for pictures that can still have one of the best
                elements (typicality.adaptive), of draws of either kind, for several values of
                typicality.reach; who gets more is decided by the package's own functions
@@ -57,6 +59,7 @@ from typica.mining.estimator import Estimator
 from typica.mining.folder import MiningAbout, MiningFolder
 from typica.mining.maps import PictureMaps
 from typica.mining.patches import patch_means, patch_readings, patch_sides
+from typica.mining.pilot import density_of_times
 from typica.mining.rounds import bars_of, joined, reaching, standings
 from typica.mining.typicality import standard_error
 
@@ -254,10 +257,15 @@ def main() -> None:
     if plan.count(CHUNK) > 1:
         parser.error(f"--first {given.first}: no two blocks of {CHUNK}, the reference's own")
 
-    def balanced(draws: int, seed: int) -> Losses:
+    store.density, _ = density_of_times(
+        denoiser, collection, about, given.store, {"precision": "float32"}
+    )
+
+    def balanced(draws: int, seed: int, sampling: str = "stratified") -> Losses:
         groups = GROUPS if draws % GROUPS == 0 else given.groups
-        return store(f"balanced-{draws:03d}-{seed:03d}", draws=draws, groups=groups,
-                     sampling="stratified", noise="balanced", seed=seed)[0]  # fmt: skip
+        kind = "balanced" if sampling == "stratified" else sampling
+        return store(f"{kind}-{draws:03d}-{seed:03d}", draws=draws, groups=groups,
+                     sampling=sampling, noise="balanced", seed=seed)[0]  # fmt: skip
 
     chunks = [
         store(f"uniform-{CHUNK:03d}-{seed:03d}", draws=CHUNK, groups=GROUPS, sampling="uniform",
@@ -269,6 +277,10 @@ def main() -> None:
     twenties = [balanced(CHUNK, seed) for seed in range(given.reference)]
     sizes_of_blocks = sorted({10, 40, *plan} - {CHUNK})
     others = {size: [balanced(size, 1000 + seed) for seed in range(2)] for size in sizes_of_blocks}
+    emphatic = {
+        size: [balanced(size, 2000 + seed, "importance") for seed in range(2)]
+        for size in sorted({20, 30, 40, *plan})
+    }
     judge = Judge(
         collection, about, {n: np.stack([t[n].mean(0) for t in twenties]) for n in latents}
     )
@@ -301,6 +313,9 @@ def main() -> None:
     for seed in range(2):
         for size in (10, 40):
             note("balanced", size, plain(others[size][seed], True), every, given.shares)
+    for size, found in emphatic.items():
+        for block in found:
+            note("importance", size, plain(block, True), every, given.shares)
     for seed in every:
         rest = [one for one in every if one != seed]
         note("balanced", CHUNK, plain(twenties[seed], True), rest, given.shares)
@@ -315,6 +330,7 @@ def main() -> None:
             twenties[seed] if size == CHUNK else others[size][(repeat + plan[:i].count(size)) % 2]
             for i, size in enumerate(plan)
         ]
+        loud = [emphatic[size][(repeat + plan[:i].count(size)) % 2] for i, size in enumerate(plan)]
         for share in given.shares:
             per_label = round(share * about.config.elements.per_picture * given.each)
             for reach in given.reaches:
@@ -322,6 +338,8 @@ def main() -> None:
                 note("adaptive", reach, found, every, [share])
                 found = adaptive(judge, quiet, given.groups, per_label, reach, True)
                 note("adaptive, balanced", reach, found, rest, [share])
+                found = adaptive(judge, loud, given.groups, per_label, reach, True)
+                note("adaptive, importance", reach, found, every, [share])
     rows = []
     for (share, way, setting), figures in scored.items():
         mean = {k: round(float(np.mean([one[k] for one in figures])), 4) for k in figures[0]}
@@ -337,6 +355,7 @@ def main() -> None:
         "size": about.config.size,
         "patch": judge.side,
         "pictures": len(pictures),
+        "density": [store.density.slope, store.density.bend],
         "blocks": list(plan),
         "pool": given.pool,
         "reference": CHUNK * given.reference,

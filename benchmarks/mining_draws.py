@@ -56,6 +56,7 @@ from typica.mining.draws import Draws
 from typica.mining.estimator import Estimator
 from typica.mining.folder import MiningFolder
 from typica.mining.patches import patch_means, patch_sides
+from typica.mining.time_density import TimeDensity
 
 Losses = dict[str, np.ndarray]
 """T of every draw of a picture, `(S, h, w)`, by its id."""
@@ -80,11 +81,13 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.estimator, self.about = folder, estimator, about
         self.latents, self.labels = latents, labels
+        self.density: TimeDensity | None = None  # of importance-sampled times
 
     def __call__(self, name: str, **options: object) -> tuple[Losses, np.ndarray]:
         """Losses by picture, and the draws' times as shares of the range."""
         config = replace(self.about, **options)
-        draws = Draws.of(config)
+        density = self.density if config.sampling == "importance" else None
+        draws = Draws.of(config, density=density)
         path = self.folder / f"{name}.npz"
         if not path.exists():
             began = time.process_time()

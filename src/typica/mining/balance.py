@@ -22,7 +22,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HALVES", "balance", "calibrated", "paired_times"]
+__all__ = ["HALVES", "balance", "calibrated", "paired_times", "smoothed"]
 
 HALVES = 2
 """Draw s belongs to half s % 2; halves are independent."""
@@ -108,7 +108,7 @@ def calibrated(deviations: NDArray[np.floating]) -> NDArray[np.float32]:
         Of the same shape.
     """
     groups = deviations.shape[1]
-    smooth = _smoothed(deviations.astype(np.float64))
+    smooth = smoothed(deviations.astype(np.float64))
     claimed = np.square(smooth).sum(1).mean() / (groups * (groups - 1))
     halves = smooth[:, 0::HALVES].mean(1) - smooth[:, 1::HALVES].mean(1)
     actual = np.square(halves / HALVES).mean()
@@ -116,7 +116,7 @@ def calibrated(deviations: NDArray[np.floating]) -> NDArray[np.float32]:
     return (deviations * factor).astype(np.float32)
 
 
-def _smoothed(maps: NDArray[np.float64]) -> NDArray[np.float64]:
+def smoothed(maps: NDArray[np.float64]) -> NDArray[np.float64]:
     """Means over all squares of 3 x 3 cells, or of what fits."""
     sides = tuple(min(_WINDOW, side) for side in maps.shape[-2:])
     squares = np.lib.stride_tricks.sliding_window_view(maps, sides, axis=(-2, -1))

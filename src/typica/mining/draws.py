@@ -17,6 +17,10 @@ job of its own, its seed a function of the run's and of its number.
 
 Noise is independent unless it is asked to be balanced (`balance.py`): then the draws of a half
 depend on each other, still on nothing else.
+
+With importance sampling the strata hold equal shares of a density of times (`time_density.py`), and
+every draw weighs 1 over its density. What is balanced are the weighted fields: their effect, the
+density being about its strength, hardly changes along the strata.
 """
 
 from __future__ import annotations
@@ -32,6 +36,7 @@ from torch import Tensor
 
 from .balance import HALVES, balance, paired_times
 from .config import TypicalityConfig
+from .time_density import TimeDensity
 
 __all__ = ["Draws", "posterior_noise", "standard_normal", "stratified_times", "uniform_times"]
 
@@ -95,12 +100,14 @@ class Draws:
     Arguments:
         fractions: Diffusion times in [0, 1), `(S,)`.
         seed: Of the noise.
+        weights: What a draw's losses are multiplied by before the mean, `(S,)`; None for 1.
         balanced: For each half of the draws, what balances their noise (from `balance`); empty
             if it is independent.
     """
 
     fractions: NDArray[np.float64]
     seed: int
+    weights: NDArray[np.float64] | None = field(default=None, kw_only=True)
     balanced: tuple[tuple[NDArray[np.float64], NDArray[np.float64]], ...] = field(
         default=(), kw_only=True
     )
@@ -109,14 +116,19 @@ class Draws:
     )
 
     @classmethod
-    def of(cls, config: TypicalityConfig, block: int = 0) -> Draws:
+    def of(
+        cls, config: TypicalityConfig, block: int = 0, density: TimeDensity | None = None
+    ) -> Draws:
         """The pairs that a configuration asks for.
 
         Arguments:
             config: What decides them.
             block: Which of `config.blocks`; the first, of the run's own seed, is all there is
                 unless pictures are given draws by need.
+            density: Of the times, where they are importance-sampled.
         """
+        if (density is not None) != (config.sampling == "importance"):
+            raise ValueError("importance sampling needs a density of times, and nothing else does")
         config = replace(
             config,
             draws=config.blocks[block],
@@ -132,14 +144,14 @@ class Draws:
             times = _within(shares, config.t_min, config.t_max)
         else:
             times = stratified_times(config.draws, config.groups, *given)
-        if not balanced:
-            return cls(times, config.seed)
         shares = (times - config.t_min) / (config.t_max - config.t_min)
-        return cls(
-            times,
-            config.seed,
-            balanced=tuple(balance(shares[half::HALVES]) for half in range(HALVES)),
-        )
+        halves = range(HALVES) if balanced else ()
+        fields = tuple(balance(shares[half::HALVES]) for half in halves)
+        weights = None
+        if density is not None:
+            where = density.quantile(shares)
+            times, weights = _within(where, config.t_min, config.t_max), 1 / density(where)
+        return cls(times, config.seed, weights=weights, balanced=fields)
 
     def __len__(self) -> int:
         return len(self.fractions)

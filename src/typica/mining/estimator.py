@@ -88,7 +88,7 @@ class Estimator:
             against: What information is measured against; `others` needs two labels.
 
         Returns:
-            Means over the draws, on the denoiser's device.
+            Means over the draws, each with its weight, on the denoiser's device.
 
         Raises:
             ConfigError: If the device's memory is too small for one evaluation of the UNet.
@@ -129,9 +129,10 @@ class Estimator:
             start = 0
             for draw, span in spans:  # one draw after the other: sums in the order of the draws
                 part = slice(start, start + len(span))
-                typicality[span.start : span.stop, :, draw % groups] += gain[part]
-                null[span.start : span.stop] += loss[part]
-                information[span.start : span.stop] += matters[part]
+                weight = 1.0 if draws.weights is None else float(draws.weights[draw])
+                typicality[span.start : span.stop, :, draw % groups] += weight * gain[part]
+                null[span.start : span.stop] += weight * loss[part]
+                information[span.start : span.stop] += weight * matters[part]
                 start += len(span)
             done = jobs.stop
             report(len(jobs) / len(draws))

@@ -28,16 +28,17 @@ from ..engines.pieces import run_pieces
 from ..engines.worker import Function, Piece, Report
 from ..errors import DataError, RunError
 from ..hardware import matrix_bfloat16
-from ..images.loading import load_pixels
 from ..images.picture import Picture, PictureCollection
 from .balance import calibrated
 from .denoiser import Denoiser
-from .draws import Draws, posterior_noise
+from .draws import Draws
+from .encoding import encode_pictures, labels_to_score
 from .estimator import Estimator
 from .folder import MiningAbout
 from .maps import PictureMaps, Skipped, check_piece, holding, piece_path, write_piece
-from .pixels import to_tensor
+from .pilot import density_of_times
 from .rounds import Rounds, round_settings
+from .time_density import TimeDensity
 
 __all__ = ["ScoreResult", "model_digest", "score", "score_settings"]
 
@@ -50,7 +51,8 @@ class ScoreResult:
         pieces: Pieces written by this job.
         kept: Pieces of its shard that were there already.
         pictures: Pictures scored by this job.
-        evaluations: Evaluations of the UNet (one picture, one draw, one condition each).
+        evaluations: Evaluations of the UNet (one picture, one draw, one condition each), those of
+            the pilot included (`time_density.py`).
         seconds: It took.
         batch_size: UNet evaluations at a time in the end; smaller than asked for if the device's
             memory was too small.
@@ -170,6 +172,10 @@ def score(
     training = denoiser.training
     denoiser.eval()
     try:
+        if config.sampling == "importance":
+            job.density, job.evaluations = density_of_times(
+                denoiser, collection, about, out, settings, show_progress
+            )
         if config.adaptive is None:
             job.do(out, settings, job.own, job.everything, "score")
         else:
@@ -210,6 +216,7 @@ class _Job:
     show_progress: bool
     batch_size: int
     compile: bool = False
+    density: TimeDensity | None = None
     pieces: int = 0
     kept: int = 0
     evaluations: int = 0
@@ -273,7 +280,9 @@ class _Job:
         config = self.about.config.typicality
         known = self.about.labels if config.labels == "all" else self.collection.labels
         elsewhere = not self.engine.here
-        work = _Scoring(self.about, known, out, settings, self.load, elsewhere, self.compile)
+        work = _Scoring(
+            self.about, known, out, settings, self.load, elsewhere, self.compile, self.density
+        )
         for _, done in run_pieces(
             work,
             todo,
@@ -357,6 +366,7 @@ class _Scoring:
     load: Callable[[], Denoiser]
     elsewhere: bool
     compile: bool
+    density: TimeDensity | None
 
     def open(self) -> Function:
         """Load the model.
@@ -378,15 +388,15 @@ class _Scoring:
             )
         config = self.about.config.typicality
         estimator = Estimator(denoiser, self.known, config.batch_size, bfloat16, self.compile)
-        draws = [Draws.of(config, block) for block in range(len(config.blocks))]
+        draws = [Draws.of(config, block, self.density) for block in range(len(config.blocks))]
 
         def piece(given: tuple[int, dict[int, tuple[Picture, int]]], report: Report) -> _Done:
             number, chosen = given
             before = estimator.evaluations
             pictures = {index: picture for index, (picture, _) in chosen.items()}
             blocks = {index: block for index, (_, block) in chosen.items()}
-            wanted = {i: one for i, one in pictures.items() if _told_alone(one, self.about)}
-            latents, faults = _encode(denoiser, wanted, self.about)
+            wanted = {i: one for i, one in pictures.items() if labels_to_score(one, self.about)}
+            latents, faults = encode_pictures(denoiser, wanted, self.about)
             report(sum(_worth(self.about, blocks[i]) for i in blocks if i not in latents))
             maps = _score_piece(estimator, pictures, blocks, latents, draws, self.about, report)
             write_piece(self.out, number, maps, faults, self.settings)
@@ -399,39 +409,6 @@ class _Scoring:
             )
 
         return piece
-
-
-def _told_alone(picture: Picture, about: MiningAbout) -> tuple[str, ...]:
-    """The labels that a picture is scored under, each alone."""
-    return picture.labels if about.config.typicality.labels == "own" else about.labels
-
-
-@torch.inference_mode()
-def _encode(
-    denoiser: Denoiser, pictures: Mapping[int, Picture], about: MiningAbout
-) -> tuple[dict[int, Tensor], list[Skipped]]:
-    """Latents of some pictures by their index, and those that cannot be decoded.
-
-    One at a time: next to hundreds of evaluations of the UNet it costs nothing, needs little
-    memory, and no latent depends on its neighbours.
-    """
-    config = about.config
-    latents, faults = {}, []
-    for index, picture in pictures.items():
-        try:
-            array = load_pixels(picture, config.size, denoiser.codec.factor)
-        except (DataError, OSError) as error:
-            faults.append(Skipped(index, picture.id, str(error)))
-            continue
-        pixels = to_tensor([array]).to(denoiser.device)
-        noise = None
-        if config.typicality.posterior == "sample":
-            grid = tuple(side // denoiser.codec.factor for side in pixels.shape[-2:])
-            shape = (denoiser.codec.channels, *grid)
-            noise = posterior_noise(config.typicality.seed, picture.id, shape)[None]
-            noise = noise.to(denoiser.device)
-        latents[index] = denoiser.codec.encode(pixels, noise)[0]
-    return latents, faults
 
 
 def _score_piece(
@@ -448,7 +425,7 @@ def _score_piece(
     # of one block of draws, shape and number of labels
     alike: dict[tuple[int, ...], list[int]] = {}
     for index, latent in latents.items():
-        branches = 1 + len(_told_alone(pictures[index], about))
+        branches = 1 + len(labels_to_score(pictures[index], about))
         alike.setdefault((blocks[index], branches, *latent.shape), []).append(index)
     found: dict[int, PictureMaps] = {}
     for (block, branches, *_), same in alike.items():
@@ -457,7 +434,7 @@ def _score_piece(
         count = max(1, estimator.room.size // branches)
         for start in range(0, len(same), count):
             now = [pictures[index] for index in same[start : start + count]]
-            labels = [_told_alone(one, about) for one in now]
+            labels = [labels_to_score(one, about) for one in now]
             stacked = torch.stack([latents[index] for index in same[start : start + count]])
             means = estimator(
                 stacked,
