@@ -41,6 +41,7 @@ from typica.mining.maps import (
 )
 from typica.mining.rounds import read_bars, write_bars
 from typica.mining.table import read_table, write_table
+from typica.mining.time_density import TimeDensity, read_density, write_density
 from typica.mining.translation import cotypical_run, sequences
 from typica.mining.translation.options import TranslationConfig
 from typica.mining.translation.parallel import ParallelAbout, ParallelFolder, Translation
@@ -240,6 +241,12 @@ def _bars(folder: Path) -> RunFile:
     return RunFile(path, lambda: read_bars(path, settings, ("a", "b")))
 
 
+def _times(folder: Path) -> RunFile:
+    path, settings = folder / "times.json", {"model": "base"}
+    write_density(path, settings, TimeDensity(-2.5, 0.75), [0.3, 0.2, 0.1])
+    return RunFile(path, lambda: read_density(path, settings))
+
+
 def _elements(folder: Path) -> RunFile:
     path = folder / "elements.parquet"
     write_table(path, make_table())
@@ -393,6 +400,7 @@ RUN_FILES: dict[str, Callable[[Path], RunFile]] = {
     "mining run": _mining_about,
     "maps": _maps,
     "bars of draws by need": _bars,
+    "density of times": _times,
     "elements": _elements,
     "clusters": _clusters,
     "features": _features,

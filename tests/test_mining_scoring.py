@@ -27,6 +27,7 @@ from typica.mining.draws import Draws, posterior_noise
 from typica.mining.folder import MiningAbout
 from typica.mining.maps import (
     holding,
+    maps_settings,
     missing_pieces,
     piece_path,
     read_maps,
@@ -35,6 +36,7 @@ from typica.mining.maps import (
 from typica.mining.pixels import to_tensor
 from typica.mining.schedule import NoiseSchedule
 from typica.mining.scoring import model_digest, score, score_settings
+from typica.mining.time_density import PILOT_DRAWS, TimeDensity, read_density
 
 LABELS = ("a", "b", "c")
 SIZES = [(24, 16), (16, 24), (16, 16), (24, 16), (48, 32), (16, 16), (20, 16), (16, 16), (24, 16)]
@@ -112,7 +114,11 @@ def run(denoiser, collection, run_about, out, **options):
     return score(denoiser, collection, run_about, out, show_progress=False, **options)
 
 
-def plain(denoiser, picture: Picture, labels, config: MiningConfig):
+def where(draws, options):
+    return (draws.fractions - options.t_min) / (options.t_max - options.t_min)
+
+
+def plain(denoiser, picture: Picture, labels, config: MiningConfig, density=None):
     """The recipe, naively: one draw at a time, null and label in two calls, all maps kept."""
     options = config.typicality
     pixels = to_tensor([load_pixels(picture, config.size, denoiser.codec.factor)])
@@ -125,7 +131,7 @@ def plain(denoiser, picture: Picture, labels, config: MiningConfig):
     if options.posterior == "sample":
         noise = posterior_noise(options.seed, picture.id, shape)[None]
     latent = denoiser.codec.encode(pixels, noise)
-    draws = Draws.of(options)
+    draws = Draws.of(options, density=density)
     losses, changes = [], []
     with torch.no_grad():
         for s in range(options.draws):
@@ -138,12 +144,13 @@ def plain(denoiser, picture: Picture, labels, config: MiningConfig):
                 found = denoiser.predict_noise(noisy, time, denoiser.condition([label]))
                 row.append(((found - eps).double() ** 2)[0].mean(0))
                 predictions.append(found[0].double())
-            losses.append(torch.stack(row))
+            weight = 1 if density is None else 1 / density(where(draws, options))[s]
+            losses.append(weight * torch.stack(row))
             change = []
             for k in range(1, len(predictions)):
                 rest = [p for i, p in enumerate(predictions) if i not in (0, k)]
                 other = sum(rest) / len(rest) if options.labels == "all" else predictions[0]
-                change.append(((predictions[k] - other) ** 2).mean(0))
+                change.append(weight * ((predictions[k] - other) ** 2).mean(0))
             changes.append(torch.stack(change))
     every = torch.stack(losses)  # (S, 1 + K, h, w)
     gain = every[:, :1] - every[:, 1:]
@@ -164,6 +171,8 @@ def plain(denoiser, picture: Picture, labels, config: MiningConfig):
         {"labels": "all", "batch_size": 2},
         {"posterior": "sample"},
         {"noise": "balanced", "draws": 8, "groups": 4},
+        {"sampling": "importance"},
+        {"sampling": "importance", "labels": "all", "noise": "balanced", "draws": 8, "groups": 4},
     ],
 )
 def test_scores_are_those_of_the_plain_loop(collection, tmp_path, options):
@@ -171,7 +180,13 @@ def test_scores_are_those_of_the_plain_loop(collection, tmp_path, options):
     run_about = about(**options)
     result = run(denoiser, collection, run_about, tmp_path / "maps")
     branches = 4 if options.get("labels") == "all" else 2
-    assert result.evaluations == len(SIZES) * options.get("draws", 6) * branches
+    density, pilot = None, 0
+    if options.get("sampling") == "importance":
+        about_density = maps_settings(tmp_path / "maps")
+        density = read_density(tmp_path / "maps" / "times.json", about_density)
+        assert density != TimeDensity()
+        pilot = len(SIZES) * PILOT_DRAWS * 2
+    assert result.evaluations == pilot + len(SIZES) * options.get("draws", 6) * branches
     assert (result.pieces, result.kept, result.pictures) == (3, 0, len(SIZES))
     assert max(denoiser.unet.batches) <= run_about.config.typicality.batch_size
     found = list(read_maps(tmp_path / "maps"))
@@ -180,7 +195,9 @@ def test_scores_are_those_of_the_plain_loop(collection, tmp_path, options):
         labels = LABELS if options.get("labels") == "all" else (picture.label,)
         assert maps.labels == labels
         assert maps.channels == denoiser.codec.channels
-        typicality, groups, null, information = plain(denoiser, picture, labels, run_about.config)
+        typicality, groups, null, information = plain(
+            denoiser, picture, labels, run_about.config, density
+        )
         assert maps.typicality == pytest.approx(typicality, abs=2e-6)
         if "noise" in options:
             groups = calibrated(groups)
@@ -224,7 +241,10 @@ def test_pictures_of_one_shape_share_batches(collection, tmp_path):
     assert sorted(denoiser.unet.batches) == [12, 12, 36, 48]
 
 
-@pytest.mark.parametrize("options", [{}, {"noise": "balanced", "draws": 8, "groups": 2}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"noise": "balanced", "draws": 8, "groups": 2}, {"sampling": "importance"}],
+)
 def test_shards_and_piece_files_do_not_depend_on_each_other(collection, tmp_path, options):
     run_about = about(piece=2, **options)
     run(tiny_denoiser(), collection, run_about, tmp_path / "whole")
@@ -239,7 +259,7 @@ def test_shards_and_piece_files_do_not_depend_on_each_other(collection, tmp_path
         if shard == 0:
             assert missing_pieces(tmp_path / "parts") == (1, 4)
     names = sorted(p.name for p in (tmp_path / "whole").iterdir())
-    assert len(names) == 5
+    assert len(names) == (6 if "sampling" in options else 5)
     assert names == sorted(p.name for p in (tmp_path / "parts").iterdir())
     for name in names:
         whole, part = (tmp_path / folder / name for folder in ("whole", "parts"))
@@ -269,6 +289,22 @@ def test_an_interrupted_job_goes_on_where_it_was(collection, tmp_path):
     done = tiny_denoiser()
     assert run(done, collection, about(), tmp_path / "maps").evaluations == 0
     assert done.unet.batches == []
+
+
+def test_a_job_that_goes_on_keeps_its_density_of_times(collection, tmp_path):
+    run_about, whole, maps = about(sampling="importance"), tmp_path / "whole", tmp_path / "maps"
+    run(tiny_denoiser(), collection, run_about, whole)
+    denoiser = tiny_denoiser()
+    denoiser.unet.stop_after = len(SIZES) * PILOT_DRAWS * 2 // 8 + 1
+    with pytest.raises(KeyboardInterrupt):
+        run(denoiser, collection, run_about, maps)
+    assert [p.name for p in maps.iterdir()] == ["times.json"]
+    result = run(tiny_denoiser(), collection, run_about, maps)
+    assert result.evaluations == len(SIZES) * 6 * 2  # no pilot
+    for path in whole.iterdir():
+        assert path.read_bytes() == (maps / path.name).read_bytes()
+    with pytest.raises(RunError, match="other settings"):
+        run(tiny_denoiser(), collection, about(sampling="importance", seed=1), maps)
 
 
 def test_what_a_killed_job_left_half_written_is_removed(collection, tmp_path):

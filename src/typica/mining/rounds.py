@@ -27,7 +27,6 @@ from __future__ import annotations
 
 import contextlib
 import heapq
-import json
 import math
 import shutil
 from collections import defaultdict, deque
@@ -39,9 +38,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from ..errors import DAMAGE, RunError, reason
-from ..files import write_json
+from ..errors import RunError
 from ..images.picture import PictureCollection
+from .decided import read_decided, write_decided
 from .elements import label_elements
 from .folder import MiningAbout
 from .maps import PictureMaps, piece_path, read_piece, skipped_of, write_piece
@@ -175,32 +174,21 @@ def read_bars(path: Path, settings: dict[str, Any], labels: Sequence[str]) -> Ba
     Raises:
         RunError: If they are damaged, or of other settings.
     """
-    if not path.exists():
-        return None
-    folder = path.parents[1].name
-    try:
-        given = json.loads(path.read_text(encoding="utf-8"))
+
+    def parse(given: dict[str, Any]) -> Bars:
         bars = {
             str(label): None if bar is None else float(bar) for label, bar in given["bars"].items()
         }
         if set(bars) - set(labels):
             raise ValueError("labels that the run has not")
-        same = given["settings"] == settings
-    except DAMAGE as error:
-        raise RunError(
-            f"{path}: damaged ({reason(error)}). Delete the folder {folder}/ and score anew."
-        ) from error
-    if not same:
-        raise RunError(
-            f"{path}: is of other settings. Delete the folder {folder}/ to score anew, give the "
-            "former settings, or another --out."
-        )
-    return bars
+        return bars
+
+    return read_decided(path, path.parents[1], settings, parse)
 
 
 def write_bars(path: Path, settings: dict[str, Any], bars: Bars) -> None:
     """Keep the bars of a round, in one step."""
-    write_json(path, {"settings": settings, "bars": bars})
+    write_decided(path, settings, {"bars": bars})
 
 
 class Rounds:

@@ -17,7 +17,6 @@ mixture*, Hesterberg 1995). A poor pilot costs draws; the mean is unbiased whate
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +25,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DAMAGE, RunError, reason
-from ..files import write_json
 from ..images.picture import PictureCollection
 from .balance import smoothed
+from .decided import read_decided, write_decided
 
 __all__ = [
     "PARTS",
@@ -134,25 +132,14 @@ def read_density(path: Path, settings: dict[str, Any]) -> TimeDensity | None:
     Raises:
         RunError: If the file is damaged, or of other settings.
     """
-    if not path.exists():
-        return None
-    folder = path.parent.name
-    try:
-        given = json.loads(path.read_text(encoding="utf-8"))
+
+    def parse(given: dict[str, Any]) -> TimeDensity:
         slope, bend = (float(given["density"][name]) for name in ("slope", "bend"))
         if not max(abs(slope), abs(bend)) <= _STEEPEST:
             raise ValueError("no density")
-        same = given["settings"] == settings
-    except DAMAGE as error:
-        raise RunError(
-            f"{path}: damaged ({reason(error)}). Delete the folder {folder}/ and score anew."
-        ) from error
-    if not same:
-        raise RunError(
-            f"{path}: is of other settings. Delete the folder {folder}/ to score anew, give the "
-            "former settings, or another --out."
-        )
-    return TimeDensity(slope, bend)
+        return TimeDensity(slope, bend)
+
+    return read_decided(path, path.parent, settings, parse)
 
 
 def write_density(
@@ -160,4 +147,4 @@ def write_density(
 ) -> None:
     """Keep the density of a job, and the spreads that it was fitted to, in one step."""
     about = {"slope": density.slope, "bend": density.bend}
-    write_json(path, {"settings": settings, "density": about, "spreads": list(spreads)})
+    write_decided(path, settings, {"density": about, "spreads": list(spreads)})
