@@ -55,6 +55,7 @@ from typica.mining.estimator import Estimator
 from typica.mining.folder import MODELS, MiningFolder
 from typica.mining.patches import best_patches, patch_means, patch_sides
 from typica.mining.pixels import to_tensor
+from typica.mining.time_density import TimeDensity, fitted_density, spread_by_time
 from typica.mining.typicality import standard_error
 
 WAYS = (
@@ -71,12 +72,9 @@ GROUPS = 10
 
 @dataclass(frozen=True)
 class Way(Draws):
-    """Pairs with weights: draw s counts `weights[s]`, their mean is 1.
+    """Pairs (t, noise); `units` numbers the independent unit that one belongs to (a pair of
+    antithetic draws)."""
 
-    `units` numbers the independent unit that a draw belongs to (a pair, if antithetic).
-    """
-
-    weights: np.ndarray
     units: np.ndarray
 
     def noise(self, draw: int, shape: tuple[int, ...]) -> Tensor:
@@ -86,42 +84,26 @@ class Way(Draws):
         return torch.from_numpy(-noise if repeated else noise)
 
 
-@dataclass(frozen=True)
-class Density:
-    """Shares of the draws over equal parts of the range of times, learnt from a pilot."""
-
-    shares: np.ndarray
-
-    def place(self, uniform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Shares of the range in [0, 1) where the draws go, and the draws' weights."""
-        edges = np.concatenate([[0], np.cumsum(self.shares)])
-        edges[-1] = 1
-        count = len(self.shares)
-        part = np.clip(np.searchsorted(edges, uniform, side="right") - 1, 0, count - 1)
-        inside = (uniform - edges[part]) / np.maximum(edges[part + 1] - edges[part], 1e-12)
-        return (part + np.minimum(inside, 1 - 1e-9)) / count, 1 / (count * self.shares[part])
-
-
 def make_way(
-    name: str, draws: int, low: float, high: float, seed: int, density: Density | None
+    name: str, draws: int, low: float, high: float, seed: int, density: TimeDensity | None
 ) -> Way:
     """The pairs of one way to draw."""
-    units = np.arange(draws)
-    ones = np.ones(draws)
+    units, weights = np.arange(draws), None
     if name == "uniform":
-        return Way(uniform_times(draws, low, high, seed), seed, ones, units)
-    if name == "regular":
+        times = uniform_times(draws, low, high, seed)
+    elif name == "regular":
         times = low + (high - low) * (np.arange(draws) + 0.5) / draws
-        shuffled = np.random.default_rng(seed).permutation(times)
-        return Way(shuffled, seed, ones, units)
-    if name == "antithetic":
+        times = np.random.default_rng(seed).permutation(times)
+    elif name == "antithetic":
         pairs = draws // 2
-        times = stratified_times(pairs, groups_of(pairs), low, high, seed)
-        return Way(np.repeat(times, 2), seed, ones, np.repeat(np.arange(pairs), 2))
-    if name == "importance" and density is not None:
-        shares, weights = density.place(stratified_times(draws, groups_of(draws), 0, 1, seed))
-        return Way(low + (high - low) * shares, seed, weights, units)
-    return Way(stratified_times(draws, groups_of(draws), low, high, seed), seed, ones, units)
+        times = np.repeat(stratified_times(pairs, groups_of(pairs), low, high, seed), 2)
+        units = np.repeat(np.arange(pairs), 2)
+    elif name == "importance" and density is not None:
+        shares = density.quantile(stratified_times(draws, groups_of(draws), 0, 1, seed))
+        times, weights = low + (high - low) * shares, 1 / density(shares)
+    else:
+        times = stratified_times(draws, groups_of(draws), low, high, seed)
+    return Way(times, seed, units, weights=weights)
 
 
 def groups_of(units: int) -> int:
@@ -148,18 +130,18 @@ def estimate(
     groups = groups_of(int(way.units[-1]) + 1)
     found = {}
     for names in shapes.values():
-        count = 1 if own else max(1, estimator.batch_size // 2)
+        count = 1 if own else max(1, estimator.room.size // 2)
         for start in range(0, len(names), count):
             part = names[start : start + count]
             used = way
             if own:
                 seed = zlib.crc32(f"{way.seed}/{part[0]}".encode())
                 times = stratified_times(len(way), groups, *own, seed)
-                used = Way(times, seed, way.weights, way.units)
+                used = Way(times, seed, way.units, weights=way.weights)
             stacked = torch.stack([latents[name] for name in part])
-            # a group per draw, so that weights and pairs can be applied afterwards
+            # a group per draw, so that pairs can be kept together afterwards
             means = estimator(stacked, [[labels[name]] for name in part], used, len(used))
-            every = means.typicality[:, 0].cpu().numpy() * used.weights[None, :, None, None]
+            every = means.typicality[:, 0].cpu().numpy()
             for row, name in enumerate(part):
                 dealt = used.units % groups
                 found[name] = np.stack([every[row, dealt == g].mean(0) for g in range(groups)])
@@ -168,20 +150,16 @@ def estimate(
 
 def learn_density(
     estimator: Estimator, latents: dict[str, Tensor], labels: dict[str, str], limits: list[float]
-) -> Density:
-    """Draws in proportion to the root mean square of a draw's smoothed map, in 12 parts."""
-    draws, parts = 120, 12
-    way = make_way("regular", draws, *limits, 999, None)
+) -> TimeDensity:
+    """The package's density, from 120 regular draws of 16 pictures."""
+    way = make_way("regular", 120, *limits, 999, None)
     some = dict(list(latents.items())[:: max(1, len(latents) // 16)][:16])
-    energy = np.zeros(parts)
-    place = (way.fractions - limits[0]) / (limits[1] - limits[0])
-    where = np.clip((place * parts).astype(int), 0, parts - 1)
-    for name, latent in some.items():
-        means = estimator(latent[None], [[labels[name]]], way, draws)
-        maps = torch.nn.functional.avg_pool2d(means.typicality[0], 3, 1)[0].cpu().numpy()
-        np.add.at(energy, where, np.square(maps).mean((1, 2)))
-    root = np.sqrt(energy / np.bincount(where, minlength=parts))
-    return Density(0.9 * root / root.sum() + 0.1 / parts)
+    draws = [
+        estimator(latent[None], [[labels[name]]], way, len(way)).typicality[0, 0].cpu().numpy()
+        for name, latent in some.items()
+    ]
+    shares = (way.fractions - limits[0]) / (limits[1] - limits[0])
+    return fitted_density(spread_by_time(draws, shares))
 
 
 @dataclass(frozen=True)
