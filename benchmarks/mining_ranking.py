@@ -335,7 +335,7 @@ def main() -> None:
         "reference_draws": given.reference,
         "repeats": given.repeats,
         "reliability": reliability,
-        "density": None if density is None else density.shares.round(4).tolist(),
+        "density": None if density is None else [density.slope, density.bend],
         "evaluations": estimator.evaluations,
         "seconds": round(time.monotonic() - began, 1),
         "rows": rows,
