@@ -31,7 +31,7 @@ each `share` is judged as if `elements.per_label` had been that. Means over labe
     bias       mean excess over the reference of all candidate patches, in standard errors
 
     python benchmarks/mining_adaptive.py RUN DATA --store FOLDER [--labels A B] [--each 60]
-        [--first 10 --most 80 --groups 10] [--shares 0.02 0.05 0.2 0.33] [--out FILE.json]
+        [--first 10 --most 80 --groups 10] [--shares 0.05 0.2 0.67] [--out FILE.json]
 """
 
 from __future__ import annotations
@@ -223,12 +223,12 @@ def main() -> None:
     )
     parser.add_argument("--labels", nargs="+", help="all of the run unless given")
     parser.add_argument("--each", type=int, default=60, help="pictures per label")
-    parser.add_argument("--pool", type=int, default=120, help="plain draws, a multiple of 20")
-    parser.add_argument("--reference", type=int, default=8, help="balanced estimates of 20 draws")
+    parser.add_argument("--pool", type=int, default=200, help="plain draws, a multiple of 20")
+    parser.add_argument("--reference", type=int, default=20, help="balanced estimates of 20 draws")
     parser.add_argument("--first", type=int, default=10, help="typicality.adaptive")
     parser.add_argument("--most", type=int, default=80, help="typicality.draws")
     parser.add_argument("--groups", type=int, default=GROUPS, help="of the draws by need")
-    parser.add_argument("--shares", type=float, nargs="+", default=[0.02, 0.05, 0.2, 0.33])
+    parser.add_argument("--shares", type=float, nargs="+", default=[0.05, 0.2, 0.67])
     parser.add_argument("--reaches", type=float, nargs="+", default=[0, 0.5, 1, 1.5])
     parser.add_argument("--budgets", type=int, nargs="+", default=[10, 20, 30, 50, 80, 100])
     parser.add_argument("--repeats", type=int, default=6)
@@ -276,10 +276,12 @@ def main() -> None:
     times = np.concatenate([found for _, found in chunks])
     twenties = [balanced(CHUNK, seed) for seed in range(given.reference)]
     sizes_of_blocks = sorted({10, 40, *plan} - {CHUNK})
-    others = {size: [balanced(size, 1000 + seed) for seed in range(2)] for size in sizes_of_blocks}
+    others = {size: [balanced(size, 1000 + seed) for seed in range(4)] for size in sizes_of_blocks}
     emphatic = {
-        size: [balanced(size, 2000 + seed, "importance") for seed in range(2)]
-        for size in sorted({20, 30, 40, *plan})
+        size: [
+            balanced(size, 2000 + seed, "importance") for seed in range(8 if size == CHUNK else 4)
+        ]
+        for size in sorted({CHUNK, 30, 40, *plan})
     }
     judge = Judge(
         collection, about, {n: np.stack([t[n].mean(0) for t in twenties]) for n in latents}
@@ -310,7 +312,7 @@ def main() -> None:
         for _ in range(given.repeats):
             block, _ = pooled(budget, np.arange(given.pool), GROUPS)
             note("plain", budget, plain(block, False), every, given.shares)
-    for seed in range(2):
+    for seed in range(4):
         for size in (10, 40):
             note("balanced", size, plain(others[size][seed], True), every, given.shares)
     for size, found in emphatic.items():
@@ -327,10 +329,10 @@ def main() -> None:
         seed = repeat % given.reference
         rest = [one for one in every if one != seed]
         quiet = [
-            twenties[seed] if size == CHUNK else others[size][(repeat + plan[:i].count(size)) % 2]
+            twenties[seed] if size == CHUNK else others[size][(repeat + plan[:i].count(size)) % 4]
             for i, size in enumerate(plan)
         ]
-        loud = [emphatic[size][(repeat + plan[:i].count(size)) % 2] for i, size in enumerate(plan)]
+        loud = [emphatic[size][(repeat + plan[:i].count(size)) % 4] for i, size in enumerate(plan)]
         for share in given.shares:
             per_label = round(share * about.config.elements.per_picture * given.each)
             for reach in given.reaches:
