@@ -88,12 +88,19 @@ def _adapt(place: Path, out: Path, workers: int) -> list[str]:
     return given + changes
 
 
+_BY_NEED = ("typicality.sampling=importance", "typicality.adaptive=4", "typicality.draws=16")
+
 JOBS = (
     Job("typewriter train", None, _train, ("--resume",)),
     Job("typewriter train, no text", None, _unsupervised, ("--resume",)),
     Job("typewriter report", "typewriter", lambda place, out: ["typewriter", "report", f"{out}"]),
     Job("mine finetune", None, lambda place, out: _mine("finetune", place, out)),
     Job("mine score", "finetuned", lambda place, out: ["mine", "score", f"{out}"]),
+    Job(
+        "mine score by need, times by importance",
+        "finetuned by need",
+        lambda place, out: ["mine", "score", f"{out}"],
+    ),
     Job("mine select", "scored", lambda place, out: ["mine", "select", f"{out}"]),
     Job("mine report", "mined", lambda place, out: ["mine", "report", f"{out}"]),
     Job("mine run", None, lambda place, out: _mine("run", place, out)),
@@ -133,7 +140,7 @@ class Places:
         tiny_pictures(place / "pictures", count=6)
 
     def ready(self, name: str) -> Path:
-        """A finished run folder: `typewriter`, `finetuned`, `scored` or `mined`."""
+        """A finished run folder: one of those that `JOBS` start from."""
         out = self.place / name
         if out.exists():
             return out
@@ -141,6 +148,8 @@ class Places:
             argv = _train(self.place, out)
         elif name == "finetuned":
             argv = _mine("finetune", self.place, out)
+        elif name == "finetuned by need":
+            argv = [*_mine("finetune", self.place, out), *_BY_NEED]
         else:
             before, step = {"scored": ("finetuned", "score"), "mined": ("scored", "select")}[name]
             shutil.copytree(self.ready(before), out)
