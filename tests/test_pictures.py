@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFont
 
 from typica.errors import DataError
 from typica.typewriter import pictures
@@ -71,6 +71,13 @@ def test_captions_are_below_and_tell_missing_characters(monkeypatch):
         assert (tile[8:] < 128).any()
     ink = [(tile < 128).sum() for tile in tiles]
     assert ink[0] < ink[1] < ink[2]  # one letter, one code point, two code points
+
+
+def test_a_mark_that_a_font_lacks_is_not_in_it_though_a_circle_is_drawn_under_it():
+    font = pictures.caption_font().font_variant(layout_engine=ImageFont.Layout.RAQM)
+    assert pictures.in_font("e", font)
+    assert not pictures.in_font("\u0365", font)  # a small i above
+    assert not pictures.in_font("e\u0365", font)
 
 
 def test_captions_are_set_in_the_font_that_lacks_least(monkeypatch):

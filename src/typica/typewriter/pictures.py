@@ -221,8 +221,12 @@ def in_font(text: str, font: Font) -> bool:
         text: Without spaces, which leave no ink.
         font: From `caption_font`.
     """
-    missing = bytes(font.getmask("\U0010fffd"))
-    return all(bytes(font.getmask(character)) not in (missing, b"") for character in text)
+    # after a letter: alone, a mark that is missing is drawn as a circle and the box
+    missing = bytes(font.getmask("o\U0010fffd"))
+    return all(
+        bytes(font.getmask(character)) != b"" and bytes(font.getmask(f"o{character}")) != missing
+        for character in text
+    )
 
 
 def stack_pictures(pictures: Sequence[np.ndarray], gap: int = 4) -> np.ndarray:
