@@ -70,7 +70,7 @@ def test_captions_are_below_and_tell_missing_characters(monkeypatch):
         assert (tile[:8] == 255).all()
         assert (tile[8:] < 128).any()
     ink = [(tile < 128).sum() for tile in tiles]
-    assert ink[0] < ink[1] < ink[2]  # one letter, one code point, two code points
+    assert ink[0] < ink[1] < ink[2]  # a letter, a code point, both
 
 
 def test_a_mark_that_a_font_lacks_is_not_in_it_though_a_circle_is_drawn_under_it():

@@ -107,8 +107,8 @@ def sprite_sheet(
 
     Arguments:
         masks: Opacity of each sprite, between 0 (paper) and 1 (ink), with shape `(K, h, w)`.
-        symbols: What each sprite stands for, K of them; None for no captions. A symbol that
-            the caption font lacks is given by its code points (`U+017F`).
+        symbols: What each sprite stands for, K of them; None for no captions. Characters that
+            the caption font lacks are given by their code points (`U+017F`).
         columns: Sprites in a row, at least 1; fewer if there are fewer sprites.
         gap: White pixels around each sprite, at least 0.
         font: A font file for the captions; if not given, Pillow's own (little more than ASCII)
@@ -199,11 +199,10 @@ def caption_picture(text: str, font: Path | None = None) -> np.ndarray:
 
 
 def _caption(symbol: str, font: Font) -> np.ndarray:
-    """A caption as grey picture: the symbol, or its code points where the font lacks it."""
-    text = symbol
-    if not text.isprintable() or not in_font(text, font):
-        text = "\n".join(f"U+{ord(character):04X}" for character in symbol)
-    return _drawn(text, font)
+    """A caption as grey picture: the symbol, with code points below for what the font lacks."""
+    has = [c for c in symbol if c.isprintable() and in_font(c, font)]
+    lacks = [f"U+{ord(c):04X}" for c in symbol if c not in has]
+    return _drawn("\n".join(["".join(has), *lacks] if has else lacks), font)
 
 
 def _drawn(text: str, font: Font) -> np.ndarray:
