@@ -207,9 +207,11 @@ def _caption(symbol: str, font: Font) -> np.ndarray:
 
 def _drawn(text: str, font: Font) -> np.ndarray:
     draw = ImageDraw.Draw(Image.new("L", (1, 1)))
-    right, bottom = (math.ceil(v) for v in draw.multiline_textbbox((0, 0), text, font=font)[2:])
+    right, bottom = (
+        math.ceil(v) for v in draw.multiline_textbbox((0, 0), text, font=font, align="center")[2:]
+    )
     picture = Image.new("L", (max(1, right), max(_CAPTION + 4, bottom)), 255)
-    ImageDraw.Draw(picture).multiline_text((0, 0), text, fill=0, font=font)
+    ImageDraw.Draw(picture).multiline_text((0, 0), text, fill=0, font=font, align="center")
     return np.array(picture)
 
 
