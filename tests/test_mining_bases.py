@@ -141,16 +141,27 @@ def test_a_missing_or_damaged_denoiser_is_said(tmp_path):
         load_denoiser(tmp_path / "d", tiny_about())
 
 
-def test_a_missing_description_asks_nobody(tmp_path, monkeypatch):
-    """Where one is missing, diffusers would ask the hub's library, and that the network."""
+@pytest.mark.parametrize(
+    ("part", "holds", "message"),
+    [
+        ("scheduler/scheduler_config.json", None, r"scheduler lacks scheduler_config\.json"),
+        ("scheduler/scheduler_config.json", '"x"', "no description of a model"),
+        ("unet/config.json", '"owner/model"', "no description of a model"),
+        ("unet/config.json", "[" * 5, "cannot be read"),
+    ],
+)
+def test_a_description_that_is_none_asks_nobody(tmp_path, monkeypatch, part, holds, message):
+    """Where it is missing, or a text, diffusers would ask the hub's library: the network."""
     import huggingface_hub
 
     save_denoiser(tiny_small(), tmp_path / "d", tiny_about())
-    (tmp_path / "d" / "scheduler" / "scheduler_config.json").unlink()
+    (tmp_path / "d" / part).unlink()
+    if holds is not None:
+        (tmp_path / "d" / part).write_text(holds)
     asked: list[object] = []
     for module in (huggingface_hub, sys.modules["diffusers.configuration_utils"]):
         monkeypatch.setattr(module, "hf_hub_download", lambda *a, **k: asked.append(a))
-    with pytest.raises(RunError, match=r"scheduler lacks scheduler_config\.json"):
+    with pytest.raises(RunError, match=message):
         load_denoiser(tmp_path / "d", tiny_about())
     assert asked == []
 

@@ -542,6 +542,16 @@ def test_a_kill_after_the_last_step_leaves_nothing_undone(pictures, tmp_path, mo
     assert equal(one, other)
 
 
+def test_what_a_kill_while_latents_were_deleted_left_goes(pictures, tmp_path):
+    run(pictures, tmp_path, about_of(steps=1))
+    before = sorted(tmp_path.rglob("*"))
+    (tmp_path / "latents").mkdir()
+    (tmp_path / "latents" / "pictures.json").write_text("{}")  # the large file was gone
+    done = run(pictures, tmp_path, about_of(steps=1), resume=True)
+    assert (done.step, done.finished) == (1, True)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_an_interrupted_reading_of_an_extended_run_tells_its_steps(pictures, tmp_path, monkeypatch):
     first = run(pictures, tmp_path, about_of(steps=2))
     monkeypatch.setattr(LatentCache, "fill", lambda *_: False)

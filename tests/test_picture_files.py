@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,31 @@ def test_messages_name_the_file_and_what_it_is(tmp_path):
         _ = opened(bomb(tmp_path / "c.png"), WORDS).__enter__()
     with pytest.raises(DataError, match=r"^given\.png: not an engraving"):
         _pixels(io.BytesIO(b"hello"))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "RGB", "RGBA", "CMYK", "I", "F", "I;16"])
+@pytest.mark.parametrize("options", [{}, {"compression": "tiff_lzw"}])
+def test_a_whole_tiff_has_its_pixels(tmp_path, mode, options):
+    picture = Image.fromarray(noise(24, 16)).convert("L" if mode == "I;16" else mode).convert(mode)
+    picture.save(tmp_path / "a.tif", **options)
+    assert _pixels(tmp_path / "a.tif").shape == (16, 24, 3)
+
+
+def test_no_memory_is_taken_for_pixels_that_only_a_header_has(tmp_path):
+    """Sizes that are allowed, in files of a few kilobytes."""
+    Image.fromarray(noise(24, 16)).convert("F").save(tmp_path / "a.tif")
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    height = data.index(struct.pack("<HHII", 257, 4, 1, 16))
+    data[height + 8 : height + 12] = struct.pack("<I", 5_000_000)
+    (tmp_path / "a.tif").write_bytes(data)
+    (tmp_path / "b.ppm").write_bytes(b"P6 12000 12000 255\n" + bytes(3000))
+    Image.fromarray(noise(24, 16)).save(tmp_path / "c.bmp")
+    data = bytearray((tmp_path / "c.bmp").read_bytes())
+    data[18:26] = struct.pack("<II", 12000, 12000)
+    (tmp_path / "c.bmp").write_bytes(data)
+    for name in ("a.tif", "b.ppm", "c.bmp"):
+        with pytest.raises(DataError, match=f"{name}: a damaged engraving .*more pixels than"):
+            _ = opened(tmp_path / name, WORDS).__enter__()
 
 
 def test_damage_that_is_met_while_it_is_open(tmp_path):

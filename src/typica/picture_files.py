@@ -5,9 +5,12 @@ Only formats that Pillow reads by itself are opened: some others start outside p
 
 from __future__ import annotations
 
+import math
+import os
 import struct
 import warnings
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 from .errors import DataError
 
@@ -112,6 +115,8 @@ def opened(
                     )
                 if width * height > MAX_PIXELS:
                     raise _too_large(name)
+                if not _holds_its_pixels(image):
+                    raise OSError("its header declares more pixels than the file has")
                 yield image
     except Image.DecompressionBombError as error:
         raise _too_large(name) from error
@@ -173,6 +178,25 @@ def _too_large(name: Path) -> DataError:
         f"{name}: more than {MAX_PIXELS // 1_000_000} million pixels. "
         "Make it smaller, or cut it into parts."
     )
+
+
+def _holds_its_pixels(image: ImageFile.ImageFile) -> bool:
+    """False if a header declares pixels that cannot be in the file: memory is not taken for them.
+
+    A TIFF lists its strips, which must cover it; what is not compressed needs a bit a pixel.
+    """
+    areas: Counter[str] = Counter()
+    for tile in image.tile:
+        left, top, right, bottom = tile.extents or (0, 0, *image.size)
+        areas[tile.codec_name] += (right - left) * (bottom - top)
+    if image.format == "TIFF" and areas.total() < math.prod(image.size):
+        return False
+    if not areas["raw"] or image.fp is None:
+        return True
+    here = image.fp.tell()
+    size = image.fp.seek(0, os.SEEK_END)
+    image.fp.seek(here)
+    return areas["raw"] <= 8 * size
 
 
 def _orientation(image: Image.Image) -> int:

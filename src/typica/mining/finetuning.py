@@ -23,7 +23,7 @@ from .bases import load_base, save_denoiser
 from .denoiser import Denoiser
 from .finetune_state import FinetuneState, Progress, learning_rate, read_progress
 from .folder import MiningAbout, MiningFolder
-from .latents import CACHE_FILE, LatentCache
+from .latents import CACHE_FILE, LatentCache, discard_latents
 from .lora import merge_lora
 from .sample_grid import sample_grid
 from .sampling import sample
@@ -167,6 +167,7 @@ def _lead(
         # latents are deleted last: while they are there, the denoiser may be an earlier one
         kept = folder.denoiser.exists() and not (folder.latents / CACHE_FILE).exists()
         if now.step >= now.total and kept:
+            discard_latents(folder.latents)  # of a process that was killed while it did
             return FinetuneResult(now.step, now.seconds / 60, True, now.held_out_loss)
     tune_process()
     with interruptible() as signals:

@@ -27,10 +27,11 @@ from ..images.sizes import working_size
 from .codec import Codec, VaeCodec
 from .pixels import to_tensor
 
-__all__ = ["CACHE_FILE", "LatentCache"]
+__all__ = ["CACHE_FILE", "LatentCache", "discard_latents"]
 
 CACHE_FILE = "pictures.bin"
 """Name of the flat file."""
+_NOTE_FILE = "pictures.json"
 
 _TOGETHER = 8
 """Pictures of one shape that are encoded at a time."""
@@ -63,7 +64,7 @@ class LatentCache:
         self.pictures, self.codec, self.size = tuple(pictures), codec, size
         self.encoded = isinstance(codec, VaeCodec)
         self.sides = 2 if flip and self.encoded else 1
-        self.file, self._note = folder / CACHE_FILE, folder / "pictures.json"
+        self.file, self._note = folder / CACHE_FILE, folder / _NOTE_FILE
         self.kind = np.dtype(np.float16 if self.encoded else np.uint8)
         factor = codec.factor
         self.shapes = []  # in cells
@@ -209,10 +210,15 @@ class LatentCache:
     def delete(self) -> None:
         """Remove the file: it can be made again."""
         del self._values
-        self.file.unlink(missing_ok=True)  # first: it is large, and says that training goes on
-        self._note.unlink(missing_ok=True)
-        if self.file.parent.exists() and not any(self.file.parent.iterdir()):
-            self.file.parent.rmdir()
+        discard_latents(self.file.parent)
+
+
+def discard_latents(folder: Path) -> None:
+    """Remove what a cache left in a folder, and the folder, if nothing else is in it."""
+    for name in (CACHE_FILE, _NOTE_FILE):  # the large one first: it says that training goes on
+        (folder / name).unlink(missing_ok=True)
+    if folder.exists() and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def _take_room(path: Path, size: int) -> None:

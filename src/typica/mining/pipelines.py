@@ -187,11 +187,8 @@ def load_part(folder: Path, name: str, class_name: str) -> Any:
     """
     found = _class(folder, name, class_name)
     described = getattr(found, "config_name", None)  # of diffusers' parts
-    if described is not None and not (folder / name / described).is_file():
-        # diffusers would ask the hub's library, which asks the network who it runs for
-        raise DataError(
-            f"{folder}: its {name} lacks {described}. Take it from where it came from again."
-        )
+    if described is not None:
+        _check_description(folder / name / described)
     options: dict[str, Any] = {"subfolder": name, "local_files_only": True}
     if not issubclass(found, torch.nn.Module):
         return _loaded(folder, name, found, options)
@@ -210,6 +207,23 @@ def load_part(folder: Path, name: str, class_name: str) -> Any:
             "from where it came from again."
         )
     return part
+
+
+def _check_description(file: Path) -> None:
+    """Make sure that diffusers finds what it looks for: otherwise it goes to the network.
+
+    Without the file it asks the hub's library, which asks who it runs for; and one that holds a
+    text in place of an object is taken for the name of a model on the hub.
+    """
+    again = "Take the pipeline from where it came from again."
+    if not file.is_file():
+        raise DataError(f"{file.parent.parent}: its {file.parent.name} lacks {file.name}. {again}")
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except DAMAGE as error:
+        raise DataError(f"{file}: cannot be read ({reason(error)}). {again}") from error
+    if not isinstance(found, dict):
+        raise DataError(f"{file}: holds no description of a model. {again}")
 
 
 def _class(folder: Path, name: str, class_name: str) -> type[Any]:
