@@ -148,6 +148,8 @@ def test_a_missing_or_damaged_denoiser_is_said(tmp_path):
         ("scheduler/scheduler_config.json", '"x"', "no description of a model"),
         ("unet/config.json", '"owner/model"', "no description of a model"),
         ("unet/config.json", "[" * 5, "cannot be read"),
+        ("unet/config.json", '{"layers_per_block": 1129754}', "layers_per_block is more than"),
+        ("unet/config.json", '{"layers_per_block": [1, 1129754]}', "layers_per_block is more than"),
     ],
 )
 def test_a_description_that_is_none_asks_nobody(tmp_path, monkeypatch, part, holds, message):
@@ -164,6 +166,15 @@ def test_a_description_that_is_none_asks_nobody(tmp_path, monkeypatch, part, hol
     with pytest.raises(RunError, match=message):
         load_denoiser(tmp_path / "d", tiny_about())
     assert asked == []
+
+
+def test_sizes_that_only_a_description_has_take_no_memory(tmp_path):
+    save_denoiser(tiny_small(), tmp_path / "d", tiny_about())
+    file = tmp_path / "d" / "unet" / "config.json"
+    held = json.loads(file.read_text())
+    file.write_text(json.dumps(held | {"cross_attention_dim": 2**31}))  # 256 GB a matrix
+    with pytest.raises(RunError, match="unet cannot be loaded"):
+        load_denoiser(tmp_path / "d", tiny_about())
 
 
 # pipelines

@@ -192,7 +192,7 @@ def load_part(folder: Path, name: str, class_name: str) -> Any:
     options: dict[str, Any] = {"subfolder": name, "local_files_only": True}
     if not issubclass(found, torch.nn.Module):
         return _loaded(folder, name, found, options)
-    options |= {"use_safetensors": True, "output_loading_info": True, "low_cpu_mem_usage": False}
+    options |= {"use_safetensors": True, "output_loading_info": True, "low_cpu_mem_usage": True}
     options["torch_dtype" if _PARTS[name][0] == "diffusers" else "dtype"] = torch.float32
     stems = "diffusion_pytorch_model", "model"
     if not any((folder / name / f"{stem}.safetensors").exists() for stem in stems) and list(
@@ -209,11 +209,20 @@ def load_part(folder: Path, name: str, class_name: str) -> Any:
     return part
 
 
-def _check_description(file: Path) -> None:
-    """Make sure that diffusers finds what it looks for: otherwise it goes to the network.
+_COUNTS = (
+    *("layers_per_block", "transformer_layers_per_block", "reverse_transformer_layers_per_block"),
+    "num_train_timesteps",
+)
+_MOST = 10_000
+"""Of what a description counts, and a library makes one by one, or all before it looks further.
+Sizes of tensors are not among them: they are compared with the file before memory is taken."""
 
-    Without the file it asks the hub's library, which asks who it runs for; and one that holds a
-    text in place of an object is taken for the name of a model on the hub.
+
+def _check_description(file: Path) -> None:
+    """Make sure that diffusers finds what it looks for, and can make what it finds.
+
+    Without the file it asks the hub's library, which asks the network who it runs for; and one
+    that holds a text in place of an object is taken for the name of a model on the hub.
     """
     again = "Take the pipeline from where it came from again."
     if not file.is_file():
@@ -224,6 +233,10 @@ def _check_description(file: Path) -> None:
         raise DataError(f"{file}: cannot be read ({reason(error)}). {again}") from error
     if not isinstance(found, dict):
         raise DataError(f"{file}: holds no description of a model. {again}")
+    for name, value in found.items():
+        sizes = value if isinstance(value, list) else [value]
+        if name in _COUNTS and any(isinstance(n, int) and n > _MOST for n in sizes):
+            raise DataError(f"{file}: {name} is more than {_MOST}, of what no model has. {again}")
 
 
 def _class(folder: Path, name: str, class_name: str) -> type[Any]:

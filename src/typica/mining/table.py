@@ -184,6 +184,7 @@ def read_table(path: Path) -> ElementsTable:
         found = arrow.parquet.read_table(path)
         about = json.loads((found.schema.metadata or {})[b"typica"])
         version = int(about.pop("format"))
+        names = found.column_names
     except damage(arrow.ArrowException) as why:
         raise RunError(
             f"{path}: damaged, or no elements table of typica ({reason(why)}). "
@@ -196,7 +197,7 @@ def read_table(path: Path) -> ElementsTable:
         )
     expected = _schema(arrow, {})
     if not found.schema.equals(expected):  # names and types in order; metadata apart
-        missing = sorted(set(COLUMNS) - set(found.column_names))
+        missing = sorted(set(COLUMNS) - set(names))
         what = f"no column {missing[0]!r}" if missing else "columns of other types"
         raise RunError(f"{path}: {what}. Run `typica mine select` again.")
     try:
