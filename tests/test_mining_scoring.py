@@ -397,8 +397,9 @@ def test_a_collection_of_which_nothing_can_be_read_is_an_error(collection, tmp_p
 def test_unknown_labels_are_told(collection, tmp_path):
     first, *rest = collection.pictures
     other = replace(collection, pictures=(replace(first, label="z"), *rest))
-    with pytest.raises(DataError, match="'z' is unknown"):
-        run(tiny_denoiser(), other, about(), tmp_path / "maps")
+    for sampling in ("stratified", "importance"):
+        with pytest.raises(DataError, match="'z' is unknown"):
+            run(tiny_denoiser(), other, about(sampling=sampling), tmp_path / "maps")
 
 
 def test_progress_is_in_pictures_and_goes_to_the_standard_error(collection, tmp_path, capsys):

@@ -19,8 +19,8 @@ Noise is independent unless it is asked to be balanced (`balance.py`): then the 
 depend on each other, still on nothing else.
 
 With importance sampling the strata hold equal shares of a density of times (`time_density.py`), and
-every draw weighs 1 over its density. What is balanced are the weighted fields: their effect, the
-density being about its strength, hardly changes along the strata.
+every draw weighs 1 over its density. Balanced noise then cancels along the strata, not along the
+times: the weighted effect of a field changes less from stratum to stratum than its own.
 """
 
 from __future__ import annotations

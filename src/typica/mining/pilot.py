@@ -55,6 +55,7 @@ def density_of_times(
 
     Raises:
         RunError: If there is one that is damaged, or of other settings.
+        DataError: If a label is unknown to the model.
         ConfigError: If the device's memory is too small for one evaluation.
     """
     path = out / _FILE
@@ -72,9 +73,9 @@ def density_of_times(
         seed=(config.seed + 1) % 2**32,  # the job's own draws are others
     )
     draws = Draws.of(few)
-    estimator = Estimator(
-        denoiser, about.labels, config.batch_size, settings["precision"] == "bfloat16"
-    )
+    known_labels = about.labels if config.labels == "all" else collection.labels
+    bfloat16 = settings["precision"] == "bfloat16"
+    estimator = Estimator(denoiser, known_labels, config.batch_size, bfloat16)
     found = []
     for index in tqdm(
         pilot_pictures(collection),

@@ -47,7 +47,6 @@ PARTS = 10
 """Parts of the range whose spreads the density is fitted to."""
 PILOT_PICTURES = 32
 PILOT_DRAWS = 4 * PARTS
-"""Enough for the gain: with twice as many the density changes by a few per cent."""
 
 _UNIFORM = 0.2
 _GRID = np.linspace(0, 1, 1001)
