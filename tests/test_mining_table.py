@@ -88,6 +88,10 @@ def test_files_that_cannot_be_used_say_why(tmp_path, monkeypatch):
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(RunError, match="damaged"):
         read_table(path)
+    write_table(path, make_table())
+    path.write_bytes(path.read_bytes().replace(b"cluster", b"\xffluster"))  # a name is no text
+    with pytest.raises(RunError, match="damaged.*utf-8"):
+        read_table(path)
     pq.write_table(pa.table({"a": [1]}), path)
     with pytest.raises(RunError, match="no elements table of typica"):
         read_table(path)
