@@ -90,7 +90,7 @@ def test_files_that_cannot_be_used_say_why(tmp_path, monkeypatch):
         read_table(path)
     write_table(path, make_table())
     path.write_bytes(path.read_bytes().replace(b"cluster", b"\xffluster"))  # a name is no text
-    with pytest.raises(RunError, match="damaged.*utf-8"):
+    with pytest.raises(RunError, match=r"damaged.*utf-8"):
         read_table(path)
     pq.write_table(pa.table({"a": [1]}), path)
     with pytest.raises(RunError, match="no elements table of typica"):
