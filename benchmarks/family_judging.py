@@ -28,7 +28,7 @@ from family_documents import (
 )
 from typica.lines.glyphs import read_glyphs
 from typica.palaeography.cleaning import clean_prototypes
-from typica.palaeography.comparison import distance_named
+from typica.palaeography.comparing import distance_named
 from typica.palaeography.comparison_options import DistanceName
 from typica.palaeography.differences import letter_distances, usable
 from typica.palaeography.families import family_tests

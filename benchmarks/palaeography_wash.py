@@ -28,7 +28,7 @@ from PIL import Image
 from common import write_result
 from typica.lines.collection import read_lines
 from typica.palaeography.adapt_run import adapt
-from typica.palaeography.comparison import compare
+from typica.palaeography.comparing import compare
 from typica.palaeography.options import AdaptOptions
 from typica.palaeography.prototypes import load_prototypes
 from typica.reports.palaeography_figures import most_different

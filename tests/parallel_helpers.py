@@ -10,7 +10,7 @@ from PIL import Image
 from typica.images.loading import load_pixels
 from typica.mining.opening import OpenRun
 from typica.mining.run import load_model
-from typica.mining.scoring import model_digest
+from typica.mining.score_settings import model_digest
 from typica.mining.translation.options import TranslationConfig
 from typica.mining.translation.parallel import ParallelAbout, ParallelFolder, Translation
 

@@ -17,7 +17,7 @@ from typica.files import atomic_path
 from typica.images.loading import load_pixels
 from typica.images.picture import Picture, PictureCollection
 from typica.images.prompts import PromptTemplate
-from typica.mining import scoring
+from typica.mining import score_settings as settings_module
 from typica.mining.balance import calibrated
 from typica.mining.codec import Codec, FoldCodec
 from typica.mining.conditioner import LabelTable
@@ -35,7 +35,8 @@ from typica.mining.maps import (
 )
 from typica.mining.pixels import to_tensor
 from typica.mining.schedule import NoiseSchedule
-from typica.mining.scoring import model_digest, score, score_settings
+from typica.mining.score_settings import model_digest, score_settings
+from typica.mining.scoring import score
 from typica.mining.time_density import PILOT_DRAWS, TimeDensity, read_density
 
 LABELS = ("a", "b", "c")
@@ -422,7 +423,7 @@ def test_the_digest_is_of_everything_that_decides_the_output():
 
 def test_settings_name_reduced_precision_only_where_it_is_computed(collection, monkeypatch):
     for fast, expected in ((True, "bfloat16"), (False, "float32")):
-        monkeypatch.setattr(scoring, "matrix_bfloat16", lambda device, fast=fast: fast)
+        monkeypatch.setattr(settings_module, "matrix_bfloat16", lambda device, fast=fast: fast)
         found = score_settings(tiny_denoiser(), collection, about(), bfloat16=True)
         assert found["precision"] == expected
     assert score_settings(tiny_denoiser(), collection, about())["precision"] == "float32"

@@ -13,7 +13,8 @@ import pytest
 from typica.cli.palaeography import palaeography_compare
 from typica.configs import with_changes
 from typica.errors import ConfigError, DataError, RunError
-from typica.palaeography.comparison import Comparison, compare, distance_named
+from typica.palaeography.comparing import compare, distance_named
+from typica.palaeography.comparison import Comparison
 from typica.palaeography.comparison_files import write_comparison
 from typica.palaeography.comparison_options import ComparisonOptions
 from typica.palaeography.criteria import (

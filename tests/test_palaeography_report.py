@@ -25,7 +25,7 @@ from typica.lines.collection import read_lines
 from typica.lines.line import Box
 from typica.palaeography.adapt_run import adapt
 from typica.palaeography.cleaning import clean_prototypes
-from typica.palaeography.comparison import compare
+from typica.palaeography.comparing import compare
 from typica.palaeography.comparison_options import ComparisonOptions
 from typica.palaeography.criteria import Criterion
 from typica.palaeography.cuts import cut_box, kept_lines

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from typica.configs import with_changes
 from typica.errors import ConfigError
-from typica.palaeography.comparison import compare
+from typica.palaeography.comparing import compare
 from typica.palaeography.comparison_files import write_comparison
 from typica.palaeography.comparison_options import ComparisonOptions
 from typica.palaeography.occurrences import Occurrences

@@ -19,7 +19,7 @@ from typica.errors import ConfigError, DataError, RunError
 from typica.lines.cache import LineCache
 from typica.lines.collection import read_lines
 from typica.runs import Run, load_tensors
-from typica.typewriter import state, training
+from typica.typewriter import state, training, training_loop
 from typica.typewriter.assessment import evaluate_run
 from typica.typewriter.decompose_job import decompose_into
 from typica.typewriter.inference import decompose
@@ -265,7 +265,8 @@ class _Clock:
 
         monkeypatch.setattr(state.TrainingState, "one_step", timed_step)
         monkeypatch.setattr(state.TrainingState, "judge", timed_judge)
-        monkeypatch.setattr(training, "time", self)
+        for module in (training, training_loop):
+            monkeypatch.setattr(module, "time", self)
 
     def perf_counter(self) -> float:
         return self.seconds

@@ -13,7 +13,7 @@ from ..errors import RunError
 from ..runs import load_tensors, save_tensors
 from .denoiser import Denoiser
 from .folder import MiningAbout
-from .scoring import model_digest
+from .score_settings import model_digest
 from .table import ElementsTable
 
 __all__ = ["identity", "load_features", "read_rows", "save_features", "write_rows"]

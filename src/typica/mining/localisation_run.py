@@ -34,7 +34,8 @@ from .localisation_values import Comparison, Judged, rows_as_csv
 from .maps import PictureMaps, maps_settings, read_maps
 from .opening import OpenRun
 from .run import load_model
-from .scoring import score, score_settings
+from .score_settings import score_settings
+from .scoring import score
 
 __all__ = ["Localised", "chosen_pictures", "localise_run", "scoring_options"]
 

@@ -1,46 +1,36 @@
 """The scoring job: typicality maps of every picture of a collection (eqs. 4.9 to 4.11).
 
-Pictures of one working shape go through the UNet together, the null condition and the labels of
-a (picture, draw) in one batch with the same noise and time. A picture with several labels is
-scored under each of them alone; one without any has no maps, unless all labels are scored. Sums
-are kept in float32 in the order of the draws, picture by picture, so that the result depends
-neither on the batch size nor on the shard. Only means are kept: nothing grows with the number of
-draws. Where draws are given by need, this is done once for every round (`rounds.py`).
+A picture with several labels is scored under each of them alone; one without any has no maps,
+unless all labels are scored. Sums are kept in float32 in the order of the draws, picture by
+picture, so that the result depends neither on the batch size nor on the shard. Only means are
+kept: nothing grows with the number of draws. Where draws are given by need, this is done once for
+every round (`rounds.py`). What is done to a piece is in `piece_scoring.py`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
-
 from ..engines.engine import DEFAULT, Engine
 from ..engines.pieces import run_pieces
-from ..engines.worker import Function, Piece, Report
+from ..engines.worker import Piece
 from ..errors import DataError, RunError
-from ..hardware import matrix_bfloat16
-from ..images.picture import Picture, PictureCollection
-from .balance import calibrated
+from ..images.picture import PictureCollection
 from .denoiser import Denoiser
-from .draws import Draws
-from .encoding import encode_pictures, labels_to_score
-from .estimator import Estimator
 from .folder import MiningAbout
-from .maps import PictureMaps, Skipped, check_piece, holding, piece_path, write_piece
+from .maps import Skipped, check_piece, holding, piece_path, write_piece
+from .piece_scoring import Scoring, worth
 from .pilot import density_of_times
-from .rounds import Rounds, round_settings
+from .rounds import Rounds
+from .score_settings import score_settings
 from .time_density import TimeDensity
 
-__all__ = ["ScoreResult", "model_digest", "score", "score_settings"]
+__all__ = ["ScoreResult", "score"]
 
 
 @dataclass(frozen=True)
@@ -71,56 +61,6 @@ class ScoreResult:
     skipped: tuple[Skipped, ...]
     draws: int = 0
     waiting: str | None = None
-
-
-def model_digest(denoiser: Denoiser) -> str:
-    """A digest of everything in a denoiser that decides its output: all weights, the schedule."""
-    digest = hashlib.blake2b(digest_size=16)
-    tensors = {**denoiser.state_dict(), "schedule": denoiser.schedule.signal}
-    for name, tensor in sorted(tensors.items()):
-        plain = tensor.detach().cpu().contiguous()
-        digest.update(f"{name} {plain.dtype} {tuple(plain.shape)}\n".encode())
-        digest.update(plain.view(-1).view(torch.uint8).numpy().data)
-    digest.update(denoiser.schedule.prediction.encode())
-    return digest.hexdigest()
-
-
-def score_settings(
-    denoiser: Denoiser, collection: PictureCollection, about: MiningAbout, bfloat16: bool = False
-) -> dict[str, Any]:
-    """What decides the maps of a collection, as plain values; kept in every piece.
-
-    The batch size is not in it, and neither is the device: they change the last digits only.
-    Reduced precision is.
-    """
-    config = about.config.typicality
-    pictures = [[p.id, p.identity, p.width, p.height] for p in collection]
-    names = (
-        "draws",
-        "t_min",
-        "t_max",
-        "sampling",
-        "posterior",
-        "labels",
-        "groups",
-        "piece",
-        "seed",
-    )
-    balanced = {} if config.noise == "independent" else {"noise": config.noise}
-    return {
-        **{name: getattr(config, name) for name in names},
-        **balanced,  # not named where it is independent, as in maps of former versions
-        **round_settings(about),
-        "pictures": len(collection),
-        "collection": hashlib.blake2b(
-            json.dumps(pictures, ensure_ascii=False).encode(), digest_size=16
-        ).hexdigest(),
-        "size": about.config.size,
-        "prompt": [about.prompt.label, about.prompt.null],
-        "all_labels": list(about.labels),
-        "model": model_digest(denoiser),
-        "precision": "bfloat16" if bfloat16 and matrix_bfloat16(denoiser.device) else "float32",
-    }
 
 
 def score(
@@ -273,14 +213,14 @@ class _Job:
         for number, blocks in chosen.items():
             if blocks:
                 given = {i: (self.collection.pictures[i], block) for i, block in blocks.items()}
-                size = sum(_worth(self.about, block) for block in blocks.values())
+                size = sum(worth(self.about, block) for block in blocks.values())
                 todo.append(Piece(piece_path(out, number).name, size, (number, given)))
             else:
                 write_piece(out, number, (), (), settings)
         config = self.about.config.typicality
         known = self.about.labels if config.labels == "all" else self.collection.labels
         elsewhere = not self.engine.here
-        work = _Scoring(
+        work = Scoring(
             self.about, known, out, settings, self.load, elsewhere, self.compile, self.density
         )
         for _, done in run_pieces(
@@ -297,12 +237,6 @@ class _Job:
             self.evaluations += done.evaluations
             self.draws += done.draws
             self.batch_size = min(self.batch_size, done.batch_size)
-
-
-def _worth(about: MiningAbout, block: int) -> float:
-    """What a picture counts in the progress: its draws, where pictures differ by them."""
-    config = about.config.typicality
-    return 1 if config.adaptive is None else config.blocks[block]
 
 
 def _by_need(job: _Job, out: Path, settings: dict[str, Any]) -> str | None:
@@ -342,123 +276,3 @@ def _by_need(job: _Job, out: Path, settings: dict[str, Any]) -> str | None:
             rounds.join(piece)
         rounds.clear()
     return None
-
-
-@dataclass(frozen=True)
-class _Done:
-    """What is told of a piece that was scored."""
-
-    scored: tuple[int, ...]
-    faults: list[Skipped]
-    evaluations: int
-    draws: int
-    batch_size: int
-
-
-@dataclass(frozen=True)
-class _Scoring:
-    """Scoring as the work of any process."""
-
-    about: MiningAbout
-    known: tuple[str, ...]
-    out: Path
-    settings: dict[str, Any]
-    load: Callable[[], Denoiser]
-    elsewhere: bool
-    compile: bool
-    density: TimeDensity | None
-
-    def open(self) -> Function:
-        """Load the model.
-
-        Raises:
-            RunError: If it is another one here, or would be computed otherwise.
-        """
-        denoiser = self.load()
-        bfloat16 = self.settings["precision"] == "bfloat16"
-        if self.elsewhere and model_digest(denoiser) != self.settings["model"]:
-            raise RunError(
-                f"{self.out}: a worker finds another model than the process that it works for. Let "
-                "all machines see the same run folder."
-            )
-        if bfloat16 and not matrix_bfloat16(denoiser.device):
-            raise RunError(
-                f"{self.out}: is scored in bfloat16, which a worker's {denoiser.device} has not. "
-                "Give all workers the same hardware, or --set typicality.bfloat16=false."
-            )
-        config = self.about.config.typicality
-        estimator = Estimator(denoiser, self.known, config.batch_size, bfloat16, self.compile)
-        draws = [Draws.of(config, block, self.density) for block in range(len(config.blocks))]
-
-        def piece(given: tuple[int, dict[int, tuple[Picture, int]]], report: Report) -> _Done:
-            number, chosen = given
-            before = estimator.evaluations
-            pictures = {index: picture for index, (picture, _) in chosen.items()}
-            blocks = {index: block for index, (_, block) in chosen.items()}
-            wanted = {i: one for i, one in pictures.items() if labels_to_score(one, self.about)}
-            latents, faults = encode_pictures(denoiser, wanted, self.about)
-            report(sum(_worth(self.about, blocks[i]) for i in blocks if i not in latents))
-            maps = _score_piece(estimator, pictures, blocks, latents, draws, self.about, report)
-            write_piece(self.out, number, maps, faults, self.settings)
-            return _Done(
-                tuple(one.index for one in maps),
-                faults,
-                estimator.evaluations - before,
-                sum(config.blocks[blocks[one.index]] for one in maps),
-                estimator.room.size,
-            )
-
-        return piece
-
-
-def _score_piece(
-    estimator: Estimator,
-    pictures: Mapping[int, Picture],
-    blocks: Mapping[int, int],
-    latents: dict[int, Tensor],
-    draws: Sequence[Draws],
-    about: MiningAbout,
-    report: Report,
-) -> list[PictureMaps]:
-    """Maps of the pictures of a piece, in the order of the collection."""
-    config = about.config.typicality
-    # of one block of draws, shape and number of labels
-    alike: dict[tuple[int, ...], list[int]] = {}
-    for index, latent in latents.items():
-        branches = 1 + len(labels_to_score(pictures[index], about))
-        alike.setdefault((blocks[index], branches, *latent.shape), []).append(index)
-    found: dict[int, PictureMaps] = {}
-    for (block, branches, *_), same in alike.items():
-        worth = _worth(about, block)
-        # As many as fill a batch with one draw: more would only need more memory.
-        count = max(1, estimator.room.size // branches)
-        for start in range(0, len(same), count):
-            now = [pictures[index] for index in same[start : start + count]]
-            labels = [labels_to_score(one, about) for one in now]
-            stacked = torch.stack([latents[index] for index in same[start : start + count]])
-            means = estimator(
-                stacked,
-                labels,
-                draws[block],
-                config.groups,
-                lambda share, worth=worth: report(share * worth),  # type: ignore[misc]
-                "others" if config.labels == "all" and branches > 2 else "null",
-            )
-            for row, index in enumerate(same[start : start + count]):
-                groups = means.typicality[row].cpu().numpy()
-                typicality = groups.mean(1, dtype=np.float64).astype(np.float32)
-                deviations = groups - typicality[:, None]
-                if config.noise == "balanced":
-                    deviations = calibrated(deviations)
-                found[index] = PictureMaps(
-                    index,
-                    now[row].id,
-                    labels[row],
-                    typicality,
-                    deviations,
-                    means.null[row].cpu().numpy(),
-                    int(stacked.shape[1]),
-                    None if config.adaptive is None else len(draws[block]),
-                    means.information[row].cpu().numpy(),
-                )
-    return [found[index] for index in sorted(found)]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DAMAGE, RunError, reason
-from .comparison import compare
+from .comparing import compare
 from .comparison_files import write_comparison
 from .comparison_options import ComparisonOptions
 from .criteria import read_criteria

@@ -39,7 +39,8 @@ from ..reports.wording import flat, hardware
 from ..runs import Run
 from .allographs import AllographOptions, propose
 from .cleaning import clean_prototypes, reference_masks
-from .comparison import Comparison, compare
+from .comparing import compare
+from .comparison import Comparison
 from .comparison_options import ComparisonOptions
 from .comparison_run import kept_effective_pixels
 from .criteria import Criterion

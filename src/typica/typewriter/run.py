@@ -21,7 +21,8 @@ from .naming_file import discard_stale_naming
 from .pictures import sprite_sheet, write_png
 from .storage import load_typewriter, save_typewriter
 from .summary import write_report
-from .training import TrainingResult, train
+from .training import train
+from .training_loop import TrainingResult
 from .wording import evaluation_lines
 
 __all__ = ["RunResult", "train_and_report"]

@@ -28,7 +28,7 @@ from ..bases import load_denoiser
 from ..denoiser import Denoiser
 from ..independent import descriptors
 from ..opening import OpenRun
-from ..scoring import model_digest
+from ..score_settings import model_digest
 from .comparison import Calibration, LabelComparison, Real, calibrate, compare, prepare
 from .mined import MinedSet, mine_samples, quotas, read_mined
 from .options import BiasOptions

@@ -34,7 +34,7 @@ from ..denoiser import Denoiser
 from ..folder import MiningAbout, MiningFolder
 from ..pixels import to_arrays
 from ..sampling import denoise
-from ..scoring import model_digest
+from ..score_settings import model_digest
 from .options import SampleOptions
 from .sample_folder import SampleFolder, Samples
 

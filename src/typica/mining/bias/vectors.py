@@ -28,7 +28,7 @@ from ..denoiser import Denoiser
 from ..features import picture_features
 from ..folder import MiningAbout
 from ..pixels import to_tensor
-from ..scoring import model_digest
+from ..score_settings import model_digest
 
 __all__ = ["PictureVectors", "central_square", "picture_vectors"]
 

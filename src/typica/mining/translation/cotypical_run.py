@@ -42,7 +42,7 @@ from ..maps import Skipped
 from ..opening import OpenRun
 from ..patches import patch_sides
 from ..run import load_model
-from ..scoring import model_digest
+from ..score_settings import model_digest
 from .cotypical_options import CotypicalConfig
 from .cotypicality import Candidate, best_candidates, picture_sequences
 from .parallel import ParallelSequence, ParallelSet, read_parallel

@@ -35,7 +35,7 @@ from ..folder import MiningAbout, ModelName
 from ..maps import Skipped
 from ..opening import OpenRun
 from ..run import load_model
-from ..scoring import model_digest
+from ..score_settings import model_digest
 from .injection import Places, choose_places
 from .options import TranslationConfig
 from .parallel import ParallelAbout, ParallelFolder
