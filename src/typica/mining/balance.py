@@ -117,7 +117,14 @@ def calibrated(deviations: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def smoothed(maps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Means over all squares of 3 x 3 cells, or of what fits."""
+    """Means over all squares of 3 x 3 cells, about the size of a patch, or of what fits.
+
+    Arguments:
+        maps: `(..., h, w)`.
+
+    Returns:
+        `(..., h - 2, w - 2)`, at least one in each direction.
+    """
     sides = tuple(min(_WINDOW, side) for side in maps.shape[-2:])
     squares = np.lib.stride_tricks.sliding_window_view(maps, sides, axis=(-2, -1))
     means: NDArray[np.float64] = squares.mean((-2, -1))

@@ -32,6 +32,14 @@ def encode_pictures(
 
     One at a time: next to hundreds of evaluations of the UNet it costs nothing, needs little
     memory, and no latent depends on its neighbours.
+
+    Arguments:
+        denoiser: Its codec is used.
+        pictures: By their index in the collection.
+        about: Of the run: working size, mean or sample of the posterior, seed.
+
+    Returns:
+        Latents `(C, h, w)` on the denoiser's device, by index, and what was left out.
     """
     config = about.config
     latents, faults = {}, []

@@ -29,10 +29,10 @@ from .maps import PictureMaps, Skipped, write_piece
 from .score_settings import model_digest
 from .time_density import TimeDensity
 
-__all__ = ["Scored", "Scoring", "worth"]
+__all__ = ["Scored", "Scoring", "progress_weight"]
 
 
-def worth(about: MiningAbout, block: int) -> float:
+def progress_weight(about: MiningAbout, block: int) -> float:
     """What a picture counts in the progress: its draws, where pictures differ by them."""
     config = about.config.typicality
     return 1 if config.adaptive is None else config.blocks[block]
@@ -40,7 +40,15 @@ def worth(about: MiningAbout, block: int) -> float:
 
 @dataclass(frozen=True)
 class Scored:
-    """What is told of a piece that was scored."""
+    """What is told of a piece that was scored.
+
+    Arguments:
+        scored: Indices of its pictures that have maps now.
+        faults: Those that cannot be decoded.
+        evaluations: Of the UNet that it took.
+        draws: Pairs (t, noise) of all its pictures.
+        batch_size: Evaluations at a time in the end.
+    """
 
     scored: tuple[int, ...]
     faults: list[Skipped]
@@ -51,7 +59,18 @@ class Scored:
 
 @dataclass(frozen=True)
 class Scoring:
-    """Scoring as the work of any process."""
+    """Scoring as the work of any process.
+
+    Arguments:
+        about: Of the run.
+        known: The labels that will be asked for.
+        out: Folder of the pieces.
+        settings: What decides them (`score_settings`).
+        load: Gives the model.
+        elsewhere: Whether that is another process than the one that was started.
+        compile: Compile the UNet.
+        density: Of importance-sampled times.
+    """
 
     about: MiningAbout
     known: tuple[str, ...]
@@ -91,7 +110,7 @@ class Scoring:
             blocks = {index: block for index, (_, block) in chosen.items()}
             wanted = {i: one for i, one in pictures.items() if labels_to_score(one, self.about)}
             latents, faults = encode_pictures(denoiser, wanted, self.about)
-            report(sum(worth(self.about, blocks[i]) for i in blocks if i not in latents))
+            report(sum(progress_weight(self.about, blocks[i]) for i in blocks if i not in latents))
             maps = _score_piece(estimator, pictures, blocks, latents, draws, self.about, report)
             write_piece(self.out, number, maps, faults, self.settings)
             return Scored(
@@ -123,7 +142,7 @@ def _score_piece(
         alike.setdefault((blocks[index], branches, *latent.shape), []).append(index)
     found: dict[int, PictureMaps] = {}
     for (block, branches, *_), same in alike.items():
-        share_of = worth(about, block)
+        weight = progress_weight(about, block)
         # As many as fill a batch with one draw: more would only need more memory.
         count = max(1, estimator.room.size // branches)
         for start in range(0, len(same), count):
@@ -135,7 +154,7 @@ def _score_piece(
                 labels,
                 draws[block],
                 config.groups,
-                lambda share, size=share_of: report(share * size),  # type: ignore[misc]
+                lambda share, weight=weight: report(share * weight),  # type: ignore[misc]
                 "others" if config.labels == "all" and branches > 2 else "null",
             )
             for row, index in enumerate(same[start : start + count]):

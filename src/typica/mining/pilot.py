@@ -91,8 +91,8 @@ def density_of_times(
             means = estimator(latents[index][None], [[label]], draws, len(draws))
             found.append(means.typicality[0, 0].cpu().numpy())
     shares = (draws.fractions - few.t_min) / (few.t_max - few.t_min)
-    spreads = spread_by_time(found, shares) if found else []
-    density = fitted_density(spreads) if found else TimeDensity()
+    spreads = spread_by_time(found, shares)
+    density = fitted_density(spreads)
     later = read_density(path, settings)  # another shard may have been sooner
     if later is None:
         write_density(path, settings, density, spreads)

@@ -213,7 +213,7 @@ _COUNTS = (
     *("layers_per_block", "transformer_layers_per_block", "reverse_transformer_layers_per_block"),
     "num_train_timesteps",
 )
-_MOST = 10_000
+_MOST_COUNTED = 10_000
 """Of what a description counts, and a library makes one by one, or all before it looks further.
 Sizes of tensors are not among them: they are compared with the file before memory is taken."""
 
@@ -223,6 +223,9 @@ def _check_description(file: Path) -> None:
 
     Without the file it asks the hub's library, which asks the network who it runs for; and one
     that holds a text in place of an object is taken for the name of a model on the hub.
+
+    Raises:
+        DataError: If it is missing, no JSON object, or counts what no model has.
     """
     again = "Take the pipeline from where it came from again."
     if not file.is_file():
@@ -235,8 +238,10 @@ def _check_description(file: Path) -> None:
         raise DataError(f"{file}: holds no description of a model. {again}")
     for name, value in found.items():
         sizes = value if isinstance(value, list) else [value]
-        if name in _COUNTS and any(isinstance(n, int) and n > _MOST for n in sizes):
-            raise DataError(f"{file}: {name} is more than {_MOST}, of what no model has. {again}")
+        if name in _COUNTS and any(isinstance(n, int) and n > _MOST_COUNTED for n in sizes):
+            raise DataError(
+                f"{file}: {name} is more than {_MOST_COUNTED}: no model has so many. {again}"
+            )
 
 
 def _class(folder: Path, name: str, class_name: str) -> type[Any]:

@@ -24,7 +24,7 @@ from ..images.picture import PictureCollection
 from .denoiser import Denoiser
 from .folder import MiningAbout
 from .maps import Skipped, check_piece, holding, piece_path, write_piece
-from .piece_scoring import Scoring, worth
+from .piece_scoring import Scoring, progress_weight
 from .pilot import density_of_times
 from .rounds import Rounds
 from .score_settings import score_settings
@@ -213,7 +213,7 @@ class _Job:
         for number, blocks in chosen.items():
             if blocks:
                 given = {i: (self.collection.pictures[i], block) for i, block in blocks.items()}
-                size = sum(worth(self.about, block) for block in blocks.values())
+                size = sum(progress_weight(self.about, block) for block in blocks.values())
                 todo.append(Piece(piece_path(out, number).name, size, (number, given)))
             else:
                 write_piece(out, number, (), (), settings)

@@ -107,7 +107,8 @@ def spread_by_time(draws: Sequence[NDArray[np.floating]], shares: Floats) -> lis
     Of squares of 3 x 3 cells, about the size of a patch, root mean square over all pictures.
 
     Arguments:
-        draws: Of every picture the typicality of each of its draws, `(S, h, w)`.
+        draws: Of every picture the typicality of each of its draws, `(S, h, w)`; all spreads are 0
+            if there is none.
         shares: The draws' times as shares of the range, `(S,)`, two or more in every part.
     """
     part = np.minimum((shares * PARTS).astype(int), PARTS - 1)

@@ -53,7 +53,22 @@ class TrainingResult:
 def training_loop(
     training: TrainingState, max_minutes: float | None, tensorboard: bool, show_progress: bool
 ) -> TrainingResult:
-    """Step, log, judge and save until the plan is fulfilled or a signal comes."""
+    """Step, log, judge and save until the plan is fulfilled or a signal comes.
+
+    Arguments:
+        training: Loaded, or at its first step.
+        max_minutes: Fit the number of steps to this time; None for the plan of the configuration.
+        tensorboard: Also write TensorBoard events into the run folder.
+        show_progress: Show a progress bar on standard error.
+
+    Returns:
+        How it ended; the weights are in the run folder.
+
+    Raises:
+        RunError: If the loss became NaN time and again.
+        ConfigError: If memory does not suffice for a step.
+        DependencyError: If TensorBoard is wanted and not there.
+    """
     now, run, config = training.progress, training.run, training.config
     writer = _tensorboard(run.folder) if tensorboard else None
     started = time.perf_counter() - now.seconds
