@@ -60,6 +60,7 @@ from typica.mining.folder import MiningAbout, MiningFolder
 from typica.mining.maps import PictureMaps
 from typica.mining.patches import patch_means, patch_readings, patch_sides
 from typica.mining.pilot import density_of_times
+from typica.mining.predictor import DenoiserPredictor
 from typica.mining.rounds import bars_of, joined, reaching, standings
 from typica.mining.typicality import standard_error
 
@@ -250,7 +251,7 @@ def main() -> None:
     collection = PictureCollection(everything.root, pictures)
     latents, sizes = load_latents(denoiser, list(pictures), about.config.size)
     labels = {one.id: one.label for one in pictures}
-    estimator = Estimator(denoiser, about.labels, given.batch_size)
+    estimator = Estimator(DenoiserPredictor(denoiser, about.labels, given.batch_size), about.labels)
     store = Store(given.store, estimator, latents, labels, about.config.typicality)
 
     plan = TypicalityConfig(draws=given.most, groups=given.groups, adaptive=given.first).blocks

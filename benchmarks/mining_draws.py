@@ -56,6 +56,7 @@ from typica.mining.draws import Draws
 from typica.mining.estimator import Estimator
 from typica.mining.folder import MiningFolder
 from typica.mining.patches import patch_means, patch_sides
+from typica.mining.predictor import DenoiserPredictor
 from typica.mining.time_density import TimeDensity
 
 Losses = dict[str, np.ndarray]
@@ -185,7 +186,7 @@ def main() -> None:
     (side, *_) = patch_sides(about.config.size, about.config.elements)
     average = np.mean([len(by_label[label]) for label in wanted])
     share = min(1.0, 1000 / (about.config.elements.per_picture * average))
-    estimator = Estimator(denoiser, about.labels, given.batch_size)
+    estimator = Estimator(DenoiserPredictor(denoiser, about.labels, given.batch_size), about.labels)
     options = about.config.typicality
     store = Store(given.store, estimator, latents, labels, options)
 

@@ -55,6 +55,7 @@ from typica.mining.estimator import Estimator
 from typica.mining.folder import MODELS, MiningFolder
 from typica.mining.patches import best_patches, patch_means, patch_sides
 from typica.mining.pixels import to_tensor
+from typica.mining.predictor import DenoiserPredictor
 from typica.mining.time_density import TimeDensity, fitted_density, spread_by_time
 from typica.mining.typicality import standard_error
 
@@ -130,7 +131,7 @@ def estimate(
     groups = groups_of(int(way.units[-1]) + 1)
     found = {}
     for names in shapes.values():
-        count = 1 if own else max(1, estimator.room.size // 2)
+        count = 1 if own else max(1, estimator.predict.room.size // 2)
         for start in range(0, len(names), count):
             part = names[start : start + count]
             used = way
@@ -282,7 +283,7 @@ def main() -> None:
     labels = {picture.id: picture.label for picture in pictures}
     latents, sizes = load_latents(denoiser, pictures, about.config.size)
     (side, *_) = patch_sides(about.config.size, about.config.elements)
-    estimator = Estimator(denoiser, about.labels, given.batch_size)
+    estimator = Estimator(DenoiserPredictor(denoiser, about.labels, given.batch_size), about.labels)
     limits = [about.config.typicality.t_min, about.config.typicality.t_max]
     began = time.monotonic()
 
@@ -309,7 +310,7 @@ def main() -> None:
     plan = [(way, budget) for way in given.ways for budget in given.budgets]
     real = denoiser_module.matrix_bfloat16
     for name, budget in tqdm(plan, desc="ways"):
-        estimator.bfloat16 = name == "bfloat16"
+        estimator.predict.bfloat16 = name == "bfloat16"
         if name == "bfloat16":  # emulated where need be: the digits count here, not the time
             denoiser_module.matrix_bfloat16 = lambda device: True
         repeats = []
@@ -336,7 +337,7 @@ def main() -> None:
         "repeats": given.repeats,
         "reliability": reliability,
         "density": None if density is None else [density.slope, density.bend],
-        "evaluations": estimator.evaluations,
+        "evaluations": estimator.predict.evaluations,
         "seconds": round(time.monotonic() - began, 1),
         "rows": rows,
     }

@@ -33,6 +33,7 @@ from typica.mining.estimator import Estimator
 from typica.mining.localisation import average_precision, pixel_map
 from typica.mining.opening import open_run
 from typica.mining.pixels import to_tensor
+from typica.mining.predictor import DenoiserPredictor
 
 EDGES = (0.0, 0.03, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0)
 
@@ -60,7 +61,7 @@ def main() -> None:
     for found in by_label.values():
         pictures += found[:: max(1, len(found) // given.pictures)][: given.pictures]
     truth = {p.id: box_mask(boxes[p.id, p.label], p.width, p.height) for p in pictures}
-    estimator = Estimator(denoiser, labels, batch_size=64)
+    estimator = Estimator(DenoiserPredictor(denoiser, labels, 64), labels)
     maps: dict[tuple[float, float], dict[str, np.ndarray]] = {}
     for low, high in tqdm(list(pairwise(EDGES)), desc="times"):
         draws = Draws(stratified_times(given.draws, 2, low, high, seed=1), 1)

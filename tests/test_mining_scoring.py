@@ -18,11 +18,14 @@ from typica.images.loading import load_pixels
 from typica.images.picture import Picture, PictureCollection
 from typica.images.prompts import PromptTemplate
 from typica.mining import score_settings as settings_module
+from typica.mining import surrogate_job
 from typica.mining.balance import calibrated
 from typica.mining.codec import Codec, FoldCodec
 from typica.mining.conditioner import LabelTable
 from typica.mining.config import MiningConfig, TypicalityConfig
+from typica.mining.control import MANY, Coefficients
 from typica.mining.denoiser import Denoiser
+from typica.mining.distillation import BATCH
 from typica.mining.draws import Draws, posterior_noise
 from typica.mining.folder import MiningAbout
 from typica.mining.maps import (
@@ -37,10 +40,14 @@ from typica.mining.pixels import to_tensor
 from typica.mining.schedule import NoiseSchedule
 from typica.mining.score_settings import model_digest, score_settings
 from typica.mining.scoring import score
+from typica.mining.surrogate_job import SURROGATE_FILE, read_surrogate
 from typica.mining.time_density import PILOT_DRAWS, TimeDensity, read_density
 
 LABELS = ("a", "b", "c")
 SIZES = [(24, 16), (16, 24), (16, 16), (24, 16), (48, 32), (16, 16), (20, 16), (16, 16), (24, 16)]
+
+
+FOLLOWED = Coefficients(0.75, 0.5, 0.25, 0.125)
 
 
 class TinyUNet(nn.Module):
@@ -119,8 +126,13 @@ def where(draws, options):
     return (draws.fractions - options.t_min) / (options.t_max - options.t_min)
 
 
-def plain(denoiser, picture: Picture, labels, config: MiningConfig, density=None):
+def plain(
+    denoiser, picture: Picture, labels, config: MiningConfig, density=None, predict=None, draws=None
+):
     """The recipe, naively: one draw at a time, null and label in two calls, all maps kept."""
+    predict = predict or (
+        lambda noisy, time, label: denoiser.predict_noise(noisy, time, denoiser.condition([label]))
+    )
     options = config.typicality
     pixels = to_tensor([load_pixels(picture, config.size, denoiser.codec.factor)])
     shape = (
@@ -132,17 +144,17 @@ def plain(denoiser, picture: Picture, labels, config: MiningConfig, density=None
     if options.posterior == "sample":
         noise = posterior_noise(options.seed, picture.id, shape)[None]
     latent = denoiser.codec.encode(pixels, noise)
-    draws = Draws.of(options, density=density)
+    draws = draws or Draws.of(options, density=density)
     losses, changes = [], []
     with torch.no_grad():
-        for s in range(options.draws):
+        for s in range(len(draws)):
             eps = draws.noise(s, shape)[None]
             time = torch.tensor([int(draws.fractions[s] * 1000)])
             a = denoiser.schedule.signal[time].double().item()
             noisy = (a**0.5 * latent.double() + (1 - a) ** 0.5 * eps).float()
             row, predictions = [], []
             for label in (None, *labels):
-                found = denoiser.predict_noise(noisy, time, denoiser.condition([label]))
+                found = predict(noisy, time, label)
                 row.append(((found - eps).double() ** 2)[0].mean(0))
                 predictions.append(found[0].double())
             weight = 1 if density is None else 1 / density(where(draws, options))[s]
@@ -174,9 +186,14 @@ def plain(denoiser, picture: Picture, labels, config: MiningConfig, density=None
         {"noise": "balanced", "draws": 8, "groups": 4},
         {"sampling": "importance"},
         {"sampling": "importance", "labels": "all", "noise": "balanced", "draws": 8, "groups": 4},
+        {"surrogate": 3},
+        {"surrogate": 3, "labels": "all", "noise": "balanced", "draws": 8, "groups": 4},
+        {"surrogate": 2, "sampling": "importance"},
     ],
 )
-def test_scores_are_those_of_the_plain_loop(collection, tmp_path, options):
+def test_scores_are_those_of_the_plain_loop(collection, tmp_path, options, monkeypatch):
+    tried = surrogate_job._tried  # of a surrogate that learnt nothing, which nobody would follow
+    monkeypatch.setattr(surrogate_job, "_tried", lambda *given: (tried(*given), FOLLOWED)[1])
     denoiser = tiny_denoiser(codec=NoisyCodec() if "posterior" in options else None)
     run_about = about(**options)
     result = run(denoiser, collection, run_about, tmp_path / "maps")
@@ -187,6 +204,13 @@ def test_scores_are_those_of_the_plain_loop(collection, tmp_path, options):
         density = read_density(tmp_path / "maps" / "times.json", about_density)
         assert density != TimeDensity()
         pilot = len(SIZES) * PILOT_DRAWS * 2
+    surrogate = None
+    if "surrogate" in options:
+        path, decided = tmp_path / "maps" / SURROGATE_FILE, maps_settings(tmp_path / "maps")
+        surrogate, coefficients = read_surrogate(path, decided)
+        assert coefficients == FOLLOWED
+        assert result.explained == FOLLOWED.explained
+        pilot += options["surrogate"] * BATCH * 2 + len(SIZES) * PILOT_DRAWS * 2
     assert result.evaluations == pilot + len(SIZES) * options.get("draws", 6) * branches
     assert (result.pieces, result.kept, result.pictures) == (3, 0, len(SIZES))
     assert max(denoiser.unet.batches) <= run_about.config.typicality.batch_size
@@ -199,6 +223,29 @@ def test_scores_are_those_of_the_plain_loop(collection, tmp_path, options):
         typicality, groups, null, information = plain(
             denoiser, picture, labels, run_about.config, density
         )
+        if surrogate is not None:
+            config = run_about.config
+            more = replace(config.typicality, draws=MANY * config.typicality.draws)
+            rows = {None: 0, **{label: row for row, label in enumerate(LABELS, 1)}}
+
+            def predict(noisy, time, label, surrogate=surrogate, rows=rows):
+                row = torch.tensor([[rows[label]]])
+                return surrogate.predict_noise(noisy, time, row, denoiser.schedule)[:, 0]
+
+            seed = config.typicality.seed + 2
+            same, many = (
+                plain(denoiser, picture, labels, config, density, predict, draws)
+                for draws in (None, Draws.of(more, 0, density, seed))
+            )
+            betas = [getattr(coefficients, name) for name in ("typicality",) * 2]
+            betas += [coefficients.null, coefficients.information]
+            typicality, groups, null, information = (
+                a - beta * (b - c)
+                for a, b, c, beta in zip(
+                    (typicality, groups, null, information), same, many, betas, strict=True
+                )
+            )
+            information = information.clip(0)
         assert maps.typicality == pytest.approx(typicality, abs=2e-6)
         if "noise" in options:
             groups = calibrated(groups)
@@ -244,7 +291,12 @@ def test_pictures_of_one_shape_share_batches(collection, tmp_path):
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"noise": "balanced", "draws": 8, "groups": 2}, {"sampling": "importance"}],
+    [
+        {},
+        {"noise": "balanced", "draws": 8, "groups": 2},
+        {"sampling": "importance"},
+        {"surrogate": 3},
+    ],
 )
 def test_shards_and_piece_files_do_not_depend_on_each_other(collection, tmp_path, options):
     run_about = about(piece=2, **options)
@@ -260,7 +312,7 @@ def test_shards_and_piece_files_do_not_depend_on_each_other(collection, tmp_path
         if shard == 0:
             assert missing_pieces(tmp_path / "parts") == (1, 4)
     names = sorted(p.name for p in (tmp_path / "whole").iterdir())
-    assert len(names) == (6 if "sampling" in options else 5)
+    assert len(names) == (6 if {"sampling", "surrogate"} & set(options) else 5)
     assert names == sorted(p.name for p in (tmp_path / "parts").iterdir())
     for name in names:
         whole, part = (tmp_path / folder / name for folder in ("whole", "parts"))
@@ -306,6 +358,27 @@ def test_a_job_that_goes_on_keeps_its_density_of_times(collection, tmp_path):
         assert path.read_bytes() == (maps / path.name).read_bytes()
     with pytest.raises(RunError, match="other settings"):
         run(tiny_denoiser(), collection, about(sampling="importance", seed=1), maps)
+
+
+def test_a_job_that_goes_on_goes_on_teaching_its_surrogate(collection, tmp_path, monkeypatch):
+    run_about, whole, maps = about(surrogate=6), tmp_path / "whole", tmp_path / "maps"
+    run(tiny_denoiser(), collection, run_about, whole)
+    monkeypatch.setattr(surrogate_job, "_BETWEEN", 0.0)  # a note after every step
+    denoiser = tiny_denoiser()
+    denoiser.unet.stop_after = 4 * BATCH * 2 // 8 + 1
+    with pytest.raises(KeyboardInterrupt):
+        run(denoiser, collection, run_about, maps)
+    assert [p.name for p in maps.iterdir()] == ["surrogate-part.safetensors"]
+    result = run(tiny_denoiser(), collection, run_about, maps)
+    tried = len(SIZES) * PILOT_DRAWS * 2
+    assert result.evaluations == 2 * BATCH * 2 + tried + len(SIZES) * 6 * 2  # two steps were left
+    assert sorted(p.name for p in maps.iterdir()) == sorted(p.name for p in whole.iterdir())
+    for path in whole.iterdir():
+        assert path.read_bytes() == (maps / path.name).read_bytes()
+    again = run(tiny_denoiser(), collection, run_about, maps)
+    assert again.evaluations == 0
+    with pytest.raises(RunError, match="other settings"):
+        run(tiny_denoiser(), collection, about(surrogate=6, seed=1), maps)
 
 
 def test_what_a_killed_job_left_half_written_is_removed(collection, tmp_path):

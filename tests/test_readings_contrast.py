@@ -16,6 +16,7 @@ from typica.mining.draws import Draws
 from typica.mining.estimator import Estimator
 from typica.mining.maps import PictureMaps
 from typica.mining.patches import Patch, patch_readings
+from typica.mining.predictor import DenoiserPredictor
 from typica.mining.readings.contrast import Contrast, contrast_maps
 from typica.mining.readings.contrast_run import contrasts
 from typica.mining.typicality import image_typicality, standard_error
@@ -62,7 +63,11 @@ def test_its_error_is_that_of_the_slow_computation_from_the_same_noises():
     latent = torch.randn(
         1, denoiser.codec.channels, 8, 8, generator=torch.Generator().manual_seed(1)
     )
-    means = Estimator(denoiser, LABELS, 64)(latent, [list(LABELS)], draws, 4).typicality[0].numpy()
+    means = (
+        Estimator(DenoiserPredictor(denoiser, LABELS, 64), LABELS)(latent, [list(LABELS)], draws, 4)
+        .typicality[0]
+        .numpy()
+    )
     mean = means.mean(1, dtype=np.float64).astype(np.float32)
     null = np.zeros((8, 8), np.float32)
     maps = PictureMaps(0, "p", LABELS, mean, means - mean[:, None], null, 12)

@@ -117,7 +117,11 @@ class Draws:
 
     @classmethod
     def of(
-        cls, config: TypicalityConfig, block: int = 0, density: TimeDensity | None = None
+        cls,
+        config: TypicalityConfig,
+        block: int = 0,
+        density: TimeDensity | None = None,
+        seed: int | None = None,
     ) -> Draws:
         """The pairs that a configuration asks for.
 
@@ -126,6 +130,7 @@ class Draws:
             block: Which of `config.blocks`; the first, of the run's own seed, is all there is
                 unless pictures are given draws by need.
             density: Of the times, where they are importance-sampled.
+            seed: In place of the configuration's, for draws that are not to be the run's.
         """
         if (density is not None) != (config.sampling == "importance"):
             raise ValueError("importance sampling needs a density of times, and nothing else does")
@@ -133,7 +138,7 @@ class Draws:
             config,
             draws=config.blocks[block],
             adaptive=None,
-            seed=_block_seed(config.seed, block),
+            seed=_block_seed(config.seed if seed is None else seed, block),
         )
         given = (config.t_min, config.t_max, config.seed)
         balanced = config.noise == "balanced"

@@ -9,10 +9,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..memory import Room
-from .compiling import compiled
-from .denoiser import Denoiser
 from .draws import Draws
+from .predictor import Predictor
 from .typicality import information_map, loss_map, typicality_map
 
 __all__ = ["Against", "Estimator", "Means", "Report"]
@@ -40,31 +38,16 @@ class Means:
 
 
 class Estimator:
-    """Evaluates a denoiser on latents for many draws and conditions at once.
+    """Evaluates a predictor on latents for many draws and conditions at once.
 
     Arguments:
-        denoiser: The model, in evaluation mode.
-        labels: All labels that will be asked for.
-        batch_size: UNet evaluations at a time; halved when the device's memory is too small.
-        bfloat16: Compute the UNet in bfloat16 if the hardware does.
-        compile: Compile the UNet (`compiling.py`).
+        predict: The denoiser, or its surrogate.
+        labels: All labels that will be asked for, in the order of the predictor's rows.
     """
 
-    def __init__(
-        self,
-        denoiser: Denoiser,
-        labels: Sequence[str],
-        batch_size: int,
-        bfloat16: bool = False,
-        compile: bool = False,
-    ) -> None:
-        self.denoiser, self.bfloat16 = denoiser, bfloat16
-        self.unet = compiled(denoiser.unet) if compile else None
-        self.room = Room(batch_size, "one evaluation of the UNet")
-        with torch.no_grad():  # not in inference mode: training may meet the same encodings
-            self.conditions = denoiser.condition([None, *labels]).detach()
+    def __init__(self, predict: Predictor, labels: Sequence[str]) -> None:
+        self.predict = predict
         self.rows = {label: row for row, label in enumerate(labels, start=1)}
-        self.evaluations = 0
 
     @torch.inference_mode()
     def __call__(
@@ -88,16 +71,16 @@ class Estimator:
             against: What information is measured against; `others` needs two labels.
 
         Returns:
-            Means over the draws, each with its weight, on the denoiser's device.
+            Means over the draws, each with its weight, on the predictor's device.
 
         Raises:
-            ConfigError: If the device's memory is too small for one evaluation of the UNet.
+            ConfigError: If the device's memory is too small for one evaluation.
         """
-        device = self.denoiser.device
+        device = self.predict.device
         latents = latents.to(device)
         count, *shape = latents.shape
         rows = torch.tensor([[0, *(self.rows[label] for label in one)] for one in labels])
-        times = self.denoiser.schedule.times(torch.from_numpy(draws.fractions))
+        times = self.predict.schedule.times(torch.from_numpy(draws.fractions))
         grid = tuple(shape[-2:])
         typicality = torch.zeros(count, rows.shape[1] - 1, groups, *grid, device=device)
         null = torch.zeros(count, *grid, device=device)
@@ -105,7 +88,7 @@ class Estimator:
         # A job is one (draw, picture), draws first: the pictures of a draw share its noise.
         done, total = 0, len(draws) * count
         while done < total:
-            jobs = range(done, min(total, done + max(1, self.room.size // rows.shape[1])))
+            jobs = range(done, min(total, done + max(1, self.predict.room.size // rows.shape[1])))
             spans = [
                 (
                     draw,
@@ -121,8 +104,8 @@ class Estimator:
                     for draw, span in spans
                 ]
             )
-            noisy = self.denoiser.schedule.add_noise(latents[pictures.to(device)], noise, when)
-            found = self._predict(noisy, when, rows[pictures])  # (jobs, 1 + K, C, h, w)
+            noisy = self.predict.schedule.add_noise(latents[pictures.to(device)], noise, when)
+            found = self.predict(noisy, when, rows[pictures])  # (jobs, 1 + K, C, h, w)
             gain = typicality_map(found[:, :1], found[:, 1:], noise[:, None])
             loss = loss_map(found[:, 0], noise)
             matters = information_map(_compared(found, against), found[:, 1:])
@@ -139,22 +122,6 @@ class Estimator:
         return Means(
             typicality / (len(draws) // groups), null / len(draws), information / len(draws)
         )
-
-    def _predict(self, noisy: Tensor, times: Tensor, rows: Tensor) -> Tensor:
-        """eps_theta of every job under all its conditions, `(jobs, 1 + K, C, h, w)`."""
-        jobs, branches = rows.shape
-        flat = rows.flatten().to(noisy.device)
-
-        def predict(some: Sequence[int]) -> Tensor:
-            part = torch.arange(some[0], some[-1] + 1, device=noisy.device)
-            which = part // branches
-            return self.denoiser.predict_noise(
-                noisy[which], times[which], self.conditions[flat[part]], self.bfloat16, self.unet
-            )
-
-        parts = [made for _, made in self.room.parts(range(jobs * branches), predict)]
-        self.evaluations += jobs * branches
-        return torch.cat(parts).view(jobs, branches, *noisy.shape[1:])
 
 
 def _compared(found: Tensor, against: Against) -> Tensor:

@@ -20,13 +20,16 @@ from ..errors import RunError
 from ..hardware import matrix_bfloat16
 from ..images.picture import Picture
 from .balance import calibrated
+from .control import Control
 from .denoiser import Denoiser
 from .draws import Draws
 from .encoding import encode_pictures, labels_to_score
-from .estimator import Estimator
+from .estimator import Against, Estimator
 from .folder import MiningAbout
 from .maps import PictureMaps, Skipped, write_piece
+from .predictor import DenoiserPredictor, SurrogatePredictor
 from .score_settings import model_digest
+from .surrogate_job import read_surrogate
 from .time_density import TimeDensity
 
 __all__ = ["Scored", "Scoring", "progress_weight"]
@@ -70,6 +73,7 @@ class Scoring:
         elsewhere: Whether that is another process than the one that was started.
         compile: Compile the UNet.
         density: Of importance-sampled times.
+        surrogate: Its file, and the settings that it is to be of.
     """
 
     about: MiningAbout
@@ -80,6 +84,7 @@ class Scoring:
     elsewhere: bool
     compile: bool
     density: TimeDensity | None
+    surrogate: tuple[Path, dict[str, Any]] | None = None
 
     def open(self) -> Function:
         """Load the model.
@@ -100,32 +105,47 @@ class Scoring:
                 "Give all workers the same hardware, or --set typicality.bfloat16=false."
             )
         config = self.about.config.typicality
-        estimator = Estimator(denoiser, self.known, config.batch_size, bfloat16, self.compile)
+        predict = DenoiserPredictor(denoiser, self.known, config.batch_size, bfloat16, self.compile)
+        estimator = Estimator(predict, self.known)
+        control = self._control(denoiser)
         draws = [Draws.of(config, block, self.density) for block in range(len(config.blocks))]
 
         def piece(given: tuple[int, dict[int, tuple[Picture, int]]], report: Report) -> Scored:
             number, chosen = given
-            before = estimator.evaluations
+            before = predict.evaluations
             pictures = {index: picture for index, (picture, _) in chosen.items()}
             blocks = {index: block for index, (_, block) in chosen.items()}
             wanted = {i: one for i, one in pictures.items() if labels_to_score(one, self.about)}
             latents, faults = encode_pictures(denoiser, wanted, self.about)
             report(sum(progress_weight(self.about, blocks[i]) for i in blocks if i not in latents))
-            maps = _score_piece(estimator, pictures, blocks, latents, draws, self.about, report)
+            maps = _score_piece(
+                estimator, control, pictures, blocks, latents, draws, self.about, report
+            )
             write_piece(self.out, number, maps, faults, self.settings)
             return Scored(
                 tuple(one.index for one in maps),
                 faults,
-                estimator.evaluations - before,
+                predict.evaluations - before,
                 sum(config.blocks[blocks[one.index]] for one in maps),
-                estimator.room.size,
+                predict.room.size,
             )
 
         return piece
 
+    def _control(self, denoiser: Denoiser) -> Control | None:
+        """What the surrogate does, if there is one."""
+        if self.surrogate is None:
+            return None
+        config = self.about.config.typicality
+        surrogate, coefficients = read_surrogate(*self.surrogate)
+        surrogate = surrogate.to(denoiser.device)
+        predict = SurrogatePredictor(surrogate, denoiser.schedule, config.batch_size)
+        return Control(Estimator(predict, self.known), coefficients, config, self.density)
+
 
 def _score_piece(
     estimator: Estimator,
+    control: Control | None,
     pictures: Mapping[int, Picture],
     blocks: Mapping[int, int],
     latents: dict[int, Tensor],
@@ -144,19 +164,22 @@ def _score_piece(
     for (block, branches, *_), same in alike.items():
         weight = progress_weight(about, block)
         # As many as fill a batch with one draw: more would only need more memory.
-        count = max(1, estimator.room.size // branches)
+        count = max(1, estimator.predict.room.size // branches)
         for start in range(0, len(same), count):
             now = [pictures[index] for index in same[start : start + count]]
             labels = [labels_to_score(one, about) for one in now]
             stacked = torch.stack([latents[index] for index in same[start : start + count]])
+            against: Against = "others" if config.labels == "all" and branches > 2 else "null"
             means = estimator(
                 stacked,
                 labels,
                 draws[block],
                 config.groups,
                 lambda share, weight=weight: report(share * weight),  # type: ignore[misc]
-                "others" if config.labels == "all" and branches > 2 else "null",
+                against,
             )
+            if control is not None:
+                means = control(means, stacked, labels, draws[block], block, against)
             for row, index in enumerate(same[start : start + count]):
                 groups = means.typicality[row].cpu().numpy()
                 typicality = groups.mean(1, dtype=np.float64).astype(np.float32)
@@ -172,6 +195,7 @@ def _score_piece(
                     means.null[row].cpu().numpy(),
                     int(stacked.shape[1]),
                     None if config.adaptive is None else len(draws[block]),
-                    means.information[row].cpu().numpy(),
+                    # what is at least 0 may be estimated below it with a surrogate
+                    means.information[row].clamp(min=0).cpu().numpy(),
                 )
     return [found[index] for index in sorted(found)]

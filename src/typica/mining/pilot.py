@@ -14,6 +14,7 @@ from .draws import Draws
 from .encoding import encode_pictures, labels_to_score
 from .estimator import Estimator
 from .folder import MiningAbout
+from .predictor import DenoiserPredictor
 from .time_density import (
     PILOT_DRAWS,
     TimeDensity,
@@ -75,7 +76,8 @@ def density_of_times(
     draws = Draws.of(few)
     known_labels = about.labels if config.labels == "all" else collection.labels
     bfloat16 = settings["precision"] == "bfloat16"
-    estimator = Estimator(denoiser, known_labels, config.batch_size, bfloat16)
+    predict = DenoiserPredictor(denoiser, known_labels, config.batch_size, bfloat16)
+    estimator = Estimator(predict, known_labels)
     found = []
     for index in tqdm(
         pilot_pictures(collection),
@@ -96,4 +98,4 @@ def density_of_times(
     later = read_density(path, settings)  # another shard may have been sooner
     if later is None:
         write_density(path, settings, density, spreads)
-    return later or density, estimator.evaluations
+    return later or density, predict.evaluations

@@ -51,9 +51,12 @@ def score_settings(
         "seed",
     )
     balanced = {} if config.noise == "independent" else {"noise": config.noise}
+    surrogate = {} if config.surrogate is None else {"surrogate": config.surrogate}
     return {
         **{name: getattr(config, name) for name in names},
-        **balanced,  # not named where it is independent, as in maps of former versions
+        # not named where they are not used, as in maps of former versions
+        **balanced,
+        **surrogate,
         **round_settings(about),
         "pictures": len(collection),
         "collection": hashlib.blake2b(

@@ -28,6 +28,7 @@ from .piece_scoring import Scoring, progress_weight
 from .pilot import density_of_times
 from .rounds import Rounds
 from .score_settings import score_settings
+from .surrogate_job import SURROGATE_FILE, surrogate_of
 from .time_density import TimeDensity
 
 __all__ = ["ScoreResult", "score"]
@@ -42,7 +43,7 @@ class ScoreResult:
         kept: Pieces of its shard that were there already.
         pictures: Pictures scored by this job.
         evaluations: Evaluations of the UNet (one picture, one draw, one condition each), those of
-            the pilot included (`time_density.py`).
+            the pilot and of teaching the surrogate included.
         seconds: It took.
         batch_size: UNet evaluations at a time in the end; smaller than asked for if the device's
             memory was too small.
@@ -50,6 +51,7 @@ class ScoreResult:
         draws: Pairs (t, noise) evaluated by this job, over all pictures.
         waiting: What this shard waits for before it can go on (only where draws are given by
             need); None if its maps are complete.
+        explained: Share of the variance of a draw that the surrogate takes away; None without one.
     """
 
     pieces: int
@@ -61,6 +63,7 @@ class ScoreResult:
     skipped: tuple[Skipped, ...]
     draws: int = 0
     waiting: str | None = None
+    explained: float | None = None
 
 
 def score(
@@ -116,6 +119,12 @@ def score(
             job.density, job.evaluations = density_of_times(
                 denoiser, collection, about, out, settings, show_progress
             )
+        if config.surrogate is not None:
+            coefficients, cost = surrogate_of(
+                denoiser, collection, about, out, settings, show_progress
+            )
+            job.surrogate = out / SURROGATE_FILE, settings
+            job.explained, job.evaluations = coefficients.explained, job.evaluations + cost
         if config.adaptive is None:
             job.do(out, settings, job.own, job.everything, "score")
         else:
@@ -138,6 +147,7 @@ def score(
         skipped,
         job.draws,
         waiting,
+        job.explained,
     )
 
 
@@ -157,6 +167,8 @@ class _Job:
     batch_size: int
     compile: bool = False
     density: TimeDensity | None = None
+    surrogate: tuple[Path, dict[str, Any]] | None = None
+    explained: float | None = None
     pieces: int = 0
     kept: int = 0
     evaluations: int = 0
@@ -221,7 +233,15 @@ class _Job:
         known = self.about.labels if config.labels == "all" else self.collection.labels
         elsewhere = not self.engine.here
         work = Scoring(
-            self.about, known, out, settings, self.load, elsewhere, self.compile, self.density
+            self.about,
+            known,
+            out,
+            settings,
+            self.load,
+            elsewhere,
+            self.compile,
+            self.density,
+            self.surrogate,
         )
         for _, done in run_pieces(
             work,

@@ -220,8 +220,9 @@ def _scored_as(about: MiningAbout, config: CotypicalConfig) -> MiningAbout:
         draws % typicality.groups == 0,
         f"draws: {draws} is no multiple of the run's typicality.groups, {typicality.groups}",
     )
-    typicality = replace(typicality, labels="own", draws=draws, adaptive=None)
-    if typicality.sampling == "importance":  # no pilot for each of many small parts
+    typicality = replace(typicality, labels="own", draws=draws, adaptive=None, surrogate=None)
+    # neither a surrogate nor a pilot for each of many small parts
+    if typicality.sampling == "importance":
         typicality = replace(typicality, sampling="stratified")
     return replace(about, config=replace(about.config, typicality=typicality))
 

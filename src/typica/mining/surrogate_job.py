@@ -1,0 +1,271 @@
+"""The surrogate of a scoring job: taught, tried and kept before any picture is scored.
+
+    surrogate.safetensors        beside the pieces: its weights, its coefficients, and the settings
+                                 that it belongs to
+    surrogate-part.safetensors   while it is being taught: what going on needs
+
+Every shard can make it; it depends on what decides the maps only, and who comes later takes what is
+there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from ..errors import DAMAGE, DataError, RunError, reason
+from ..images.picture import PictureCollection
+from ..runs import load_tensors, save_tensors
+from .control import Coefficients, fitted_coefficients
+from .denoiser import Denoiser
+from .distillation import Distillation, Pool
+from .draws import Draws, uniform_times
+from .encoding import encode_pictures, labels_to_score
+from .estimator import Estimator
+from .folder import MiningAbout
+from .predictor import DenoiserPredictor, SurrogatePredictor
+from .surrogate import Surrogate, levels_of
+from .time_density import PILOT_DRAWS, pilot_pictures
+
+__all__ = ["SURROGATE_FILE", "read_surrogate", "surrogate_of"]
+
+SURROGATE_FILE = "surrogate.safetensors"
+_PART = "surrogate-part.safetensors"
+
+_POOL = 2048
+"""Pictures that it is taught with, at most."""
+_BETWEEN = 120.0
+"""Seconds between two notes of how far it is."""
+_LARGEST = {"channels": 1024, "labels": 1_000_000, "levels": 16, "width": 1024}
+"""Dimensions above which a file is not believed."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What the steps of making a surrogate share."""
+
+    denoiser: Denoiser
+    collection: PictureCollection
+    about: MiningAbout
+    known: tuple[str, ...]
+    settings: dict[str, Any]
+    show_progress: bool
+
+
+def surrogate_of(
+    denoiser: Denoiser,
+    collection: PictureCollection,
+    about: MiningAbout,
+    out: Path,
+    settings: dict[str, Any],
+    show_progress: bool = True,
+) -> tuple[Coefficients, int]:
+    """The surrogate of a scoring job: the one beside its pieces, or taught and kept there.
+
+    Arguments:
+        denoiser: In evaluation mode.
+        collection: All pictures of the job.
+        about: Of the run; `typicality.surrogate` steps are taken.
+        out: Folder of the pieces.
+        settings: What decides the maps (`score_settings`).
+        show_progress: Show progress and time left on standard error.
+
+    Returns:
+        How far it is to be followed, and the evaluations of the UNet that it cost now.
+
+    Raises:
+        RunError: If there is one that is damaged, or of other settings; or if it diverges.
+        DataError: If no picture with a label can be decoded.
+        ConfigError: If the device's memory is too small for one evaluation.
+    """
+    path, part = out / SURROGATE_FILE, out / _PART
+    evaluations = 0
+    if not path.exists():
+        config = about.config.typicality
+        known = about.labels if config.labels == "all" else collection.labels
+        job = _Job(denoiser, collection, about, known, settings, show_progress)
+        model = DenoiserPredictor(
+            denoiser, known, config.batch_size, settings["precision"] == "bfloat16"
+        )
+        surrogate = _taught(job, model, part)
+        coefficients = _tried(job, model, surrogate)
+        evaluations = model.evaluations
+        if not path.exists():  # another shard may have been sooner
+            about_it = {
+                "settings": settings,
+                "built": surrogate.built,
+                "coefficients": asdict(coefficients),
+            }
+            save_tensors(path, surrogate.state_dict(), about_it)
+    part.unlink(missing_ok=True)
+    return read_surrogate(path, settings)[1], evaluations
+
+
+def read_surrogate(path: Path, settings: dict[str, Any]) -> tuple[Surrogate, Coefficients]:
+    """A surrogate in evaluation mode, on the processor, and how far it is to be followed.
+
+    Raises:
+        RunError: If it is missing, damaged, or of other settings.
+    """
+    tensors, about = load_tensors(path)
+    try:
+        built = {name: int(about["built"][name]) for name in _LARGEST}
+        if any(not 0 <= built[name] <= most for name, most in _LARGEST.items()):
+            raise ValueError("dimensions that cannot be")
+        if tensors["told.weight"].shape[0] != built["labels"] + 1:
+            raise ValueError("another number of labels")
+        with torch.device("meta"):  # nothing is allocated before the shapes agree
+            surrogate = Surrogate(**built)
+        shapes = {name: one.shape for name, one in surrogate.state_dict().items()}
+        if shapes != {name: one.shape for name, one in tensors.items()}:
+            raise ValueError("weights of another network")
+        # copied: where a library's memory begins may change the last digits
+        surrogate = surrogate.to_empty(device="cpu")
+        surrogate.load_state_dict(tensors)
+        if any(
+            one.dtype != torch.float32 or not torch.isfinite(one).all() for one in tensors.values()
+        ):
+            raise ValueError("weights that are no numbers")
+        coefficients = Coefficients(**{k: float(v) for k, v in about["coefficients"].items()})
+        same = about["settings"] == settings
+    except DAMAGE as error:
+        raise RunError(
+            f"{path}: damaged ({reason(error)}). Delete the folder {path.parent.name}/ and score "
+            "anew."
+        ) from error
+    if not same:
+        raise RunError(
+            f"{path}: is of other settings. Delete the folder {path.parent.name}/ to score anew, "
+            "give the former settings, or another --out."
+        )
+    return surrogate.eval().requires_grad_(False), coefficients
+
+
+def _taught(job: _Job, model: DenoiserPredictor, part: Path) -> Surrogate:
+    """A surrogate that has taken all its steps; goes on where a job before was interrupted."""
+    config, codec = job.about.config.typicality, job.denoiser.codec
+    steps = config.surrogate or 0
+    pool = _pool(job)
+    with torch.random.fork_rng([]):
+        torch.manual_seed(config.seed)
+        side = job.about.config.size // codec.factor
+        surrogate = Surrogate(codec.channels, len(job.known), levels_of(side))
+    surrogate.to(model.device).train()
+    teaching = Distillation(model, surrogate, pool, config, steps)
+    if part.exists():
+        _restore(teaching, part, job.settings)
+    kept = time.monotonic()
+    with tqdm(
+        total=steps,
+        initial=teaching.step,
+        desc="teach the surrogate",
+        unit="steps",
+        disable=not job.show_progress,
+    ) as bar:
+        while teaching.step < steps:
+            teaching.advance()
+            bar.update()
+            if time.monotonic() - kept > _BETWEEN:
+                save_tensors(part, teaching.state(), {"settings": job.settings})
+                kept = time.monotonic()
+    return surrogate.eval().requires_grad_(False)
+
+
+def _restore(teaching: Distillation, part: Path, settings: dict[str, Any]) -> None:
+    """Go on from what an interrupted job left; from the beginning if it was of other settings.
+
+    Raises:
+        RunError: If it is damaged.
+    """
+    state, about = load_tensors(part)
+    if about.get("settings") != settings:
+        return
+    try:
+        teaching.restore(state)
+    except DAMAGE as error:
+        raise RunError(f"{part}: damaged ({reason(error)}). Delete it.") from error
+
+
+def _pool(job: _Job) -> Pool:
+    """The pictures that it is taught with: chosen by their ids, the pilot's last of all.
+
+    Raises:
+        DataError: If there is none.
+    """
+    collection = job.collection
+    with_labels = [i for i, one in enumerate(collection) if labels_to_score(one, job.about)]
+    with_labels.sort(key=lambda i: hashlib.blake2b(collection.pictures[i].id.encode()).digest())
+    row = {label: number for number, label in enumerate(job.known, start=1)}
+    latents: list[Tensor] = []
+    rows: list[list[int]] = []
+    for index in tqdm(
+        with_labels[-_POOL:],
+        "pictures for the surrogate",
+        unit="pictures",
+        disable=not job.show_progress,
+    ):
+        picture = collection.pictures[index]
+        found, _ = encode_pictures(job.denoiser, {index: picture}, job.about)
+        if found:
+            latents.append(found[index].cpu())
+            rows.append([row[label] for label in labels_to_score(picture, job.about)])
+    if not latents:
+        raise DataError(
+            f"{collection.root}: no picture with a label can be read, so there is nothing to teach "
+            "a surrogate with"
+        )
+    return Pool(latents, rows, min(min(one.shape[-2:]) for one in latents))
+
+
+def _tried(job: _Job, model: DenoiserPredictor, surrogate: Surrogate) -> Coefficients:
+    """How well a surrogate goes with the UNet, from draws of some pictures that are not used again.
+
+    Pictures that it was not taught with, where the collection has more than those.
+    """
+    config = job.about.config.typicality
+    estimators = [
+        Estimator(model, job.known),
+        Estimator(SurrogatePredictor(surrogate, model.schedule, config.batch_size), job.known),
+    ]
+    seed = (config.seed + 1) % 2**32
+    times = uniform_times(PILOT_DRAWS, config.t_min, config.t_max, seed)
+    draws = [
+        Draws(times[number : number + 1], (seed + number) % 2**32) for number in range(PILOT_DRAWS)
+    ]
+    pairs: dict[str, list[tuple[Tensor, Tensor]]] = {
+        name: [] for name in ("typicality", "null", "information")
+    }
+    for index in tqdm(
+        pilot_pictures(job.collection),
+        "try the surrogate",
+        unit="pictures",
+        disable=not job.show_progress,
+    ):
+        picture = job.collection.pictures[index]
+        latents, _ = encode_pictures(job.denoiser, {index: picture}, job.about)
+        labels = [one for one in labels_to_score(picture, job.about) if one in picture.labels]
+        if not latents or not labels:
+            continue
+        given = latents[index][None], [labels[:1]]
+        found = [[estimator(*given, one, 1) for one in draws] for estimator in estimators]
+        read: dict[str, Callable[[Any], Tensor]] = {
+            "typicality": lambda means: means.typicality[0, 0, 0],
+            "null": lambda means: means.null[0],
+            "information": lambda means: means.information[0, 0],
+        }
+        for name, reading in read.items():
+            model_draws, own_draws = (
+                torch.stack([reading(means) for means in one]) for one in found
+            )
+            pairs[name].append((model_draws.cpu(), own_draws.cpu()))
+    fitted = {name: fitted_coefficients(each) for name, each in pairs.items()}
+    beta, explained = fitted["typicality"]
+    return Coefficients(beta, fitted["null"][0], fitted["information"][0], explained)
