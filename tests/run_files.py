@@ -27,7 +27,8 @@ from typica.lines.cache import LineCache
 from typica.mining.bases import load_denoiser, save_denoiser
 from typica.mining.bias.sample_folder import SampleFolder, Samples
 from typica.mining.clustering import Cluster, Clustering, read_clusters, write_clusters
-from typica.mining.config import MiningConfig
+from typica.mining.config import MiningConfig, TypicalityConfig
+from typica.mining.distillation import Distillation, Pool
 from typica.mining.feature_store import load_features, save_features
 from typica.mining.finetune_state import Progress, _key, read_progress
 from typica.mining.folder import MiningFolder
@@ -39,7 +40,11 @@ from typica.mining.maps import (
     skipped_of,
     write_piece,
 )
+from typica.mining.predictor import SurrogatePredictor
 from typica.mining.rounds import read_bars, write_bars
+from typica.mining.schedule import NoiseSchedule
+from typica.mining.surrogate import Surrogate
+from typica.mining.surrogate_job import _restore, read_surrogate
 from typica.mining.table import read_table, write_table
 from typica.mining.time_density import TimeDensity, read_density, write_density
 from typica.mining.translation import cotypical_run, sequences
@@ -247,6 +252,32 @@ def _times(folder: Path) -> RunFile:
     return RunFile(path, lambda: read_density(path, settings))
 
 
+def _surrogate(folder: Path) -> RunFile:
+    path, settings = folder / "surrogate.safetensors", {"model": "base"}
+    surrogate = Surrogate(3, 2, 1, 4)
+    followed = {"typicality": 0.9, "null": 0.8, "information": 0.7, "explained": 0.6}
+    about = {"settings": settings, "built": surrogate.built, "coefficients": followed}
+    save_tensors(path, surrogate.state_dict(), about)
+    return RunFile(path, lambda: read_surrogate(path, settings))
+
+
+def _teaching(folder: Path) -> RunFile:
+    """What an interrupted job left of a surrogate that it was teaching."""
+    path, settings = folder / "surrogate-part.safetensors", {"model": "base"}
+
+    def teaching() -> Distillation:
+        schedule = NoiseSchedule(torch.linspace(0.99, 0.01, 10), "sample")
+        surrogate = Surrogate(3, 1, 0, 4)
+        model = SurrogatePredictor(Surrogate(3, 1, 0, 4), schedule, 64)
+        pool = Pool([torch.zeros(3, 4, 4)], [(1,)], 4)
+        return Distillation(model, surrogate, pool, TypicalityConfig(), 3)
+
+    begun = teaching()
+    begun.advance()
+    save_tensors(path, begun.state(), {"settings": settings})
+    return RunFile(path, lambda: _restore(teaching(), path, settings))
+
+
 def _elements(folder: Path) -> RunFile:
     path = folder / "elements.parquet"
     write_table(path, make_table())
@@ -401,6 +432,8 @@ RUN_FILES: dict[str, Callable[[Path], RunFile]] = {
     "maps": _maps,
     "bars of draws by need": _bars,
     "density of times": _times,
+    "surrogate": _surrogate,
+    "surrogate that is being taught": _teaching,
     "elements": _elements,
     "clusters": _clusters,
     "features": _features,

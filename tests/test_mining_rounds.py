@@ -216,7 +216,9 @@ def test_rounds_are_those_of_the_plain_loop(collection, tmp_path, options):
     }  # the blocks are gone
 
 
-@pytest.mark.parametrize("options", [{}, {"noise": "balanced"}, {"sampling": "importance"}])
+@pytest.mark.parametrize(
+    "options", [{}, {"noise": "balanced"}, {"sampling": "importance"}, {"surrogate": 3}]
+)
 def test_shards_give_the_bytes_of_one_job_and_wait_for_each_other(collection, tmp_path, options):
     run_about = about(**options)
     run(tiny_denoiser(), collection, run_about, tmp_path / "whole")

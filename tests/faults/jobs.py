@@ -88,7 +88,12 @@ def _adapt(place: Path, out: Path, workers: int) -> list[str]:
     return given + changes
 
 
-_BY_NEED = ("typicality.sampling=importance", "typicality.adaptive=4", "typicality.draws=16")
+_BY_NEED = (
+    "typicality.sampling=importance",
+    "typicality.surrogate=20",
+    "typicality.adaptive=4",
+    "typicality.draws=16",
+)
 
 JOBS = (
     Job("typewriter train", None, _train, ("--resume",)),
@@ -97,7 +102,7 @@ JOBS = (
     Job("mine finetune", None, lambda place, out: _mine("finetune", place, out)),
     Job("mine score", "finetuned", lambda place, out: ["mine", "score", f"{out}"]),
     Job(
-        "mine score by need, times by importance",
+        "mine score by need, times by importance, with a surrogate",
         "finetuned by need",
         lambda place, out: ["mine", "score", f"{out}"],
     ),

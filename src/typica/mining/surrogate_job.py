@@ -11,6 +11,7 @@ there.
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -44,8 +45,13 @@ _POOL = 2048
 """Pictures that it is taught with, at most."""
 _BETWEEN = 120.0
 """Seconds between two notes of how far it is."""
-_LARGEST = {"channels": 1024, "labels": 1_000_000, "levels": 16, "width": 1024}
-"""Dimensions above which a file is not believed."""
+_BELIEVED = {
+    "channels": range(1, 1025),
+    "labels": range(1, 1_000_001),
+    "levels": range(17),
+    "width": range(4, 1025),
+}
+"""Dimensions with which a file is believed."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +123,8 @@ def read_surrogate(path: Path, settings: dict[str, Any]) -> tuple[Surrogate, Coe
     """
     tensors, about = load_tensors(path)
     try:
-        built = {name: int(about["built"][name]) for name in _LARGEST}
-        if any(not 0 <= built[name] <= most for name, most in _LARGEST.items()):
+        built = {name: int(about["built"][name]) for name in _BELIEVED}
+        if any(built[name] not in sizes for name, sizes in _BELIEVED.items()):
             raise ValueError("dimensions that cannot be")
         if tensors["told.weight"].shape[0] != built["labels"] + 1:
             raise ValueError("another number of labels")
@@ -162,7 +168,7 @@ def _taught(job: _Job, model: DenoiserPredictor, part: Path) -> Surrogate:
     teaching = Distillation(model, surrogate, pool, config, steps)
     if part.exists():
         _restore(teaching, part, job.settings)
-    kept = time.monotonic()
+    kept = -math.inf  # so that the first note removes what a killed job left half written of one
     with tqdm(
         total=steps,
         initial=teaching.step,
@@ -171,11 +177,11 @@ def _taught(job: _Job, model: DenoiserPredictor, part: Path) -> Surrogate:
         disable=not job.show_progress,
     ) as bar:
         while teaching.step < steps:
-            teaching.advance()
-            bar.update()
             if time.monotonic() - kept > _BETWEEN:
                 save_tensors(part, teaching.state(), {"settings": job.settings})
                 kept = time.monotonic()
+            teaching.advance()
+            bar.update()
     return surrogate.eval().requires_grad_(False)
 
 
