@@ -11,8 +11,9 @@ from typica.engines import pieces as module
 from typica.engines.engine import DEFAULT, Engine
 from typica.errors import RunError
 from typica.lines.collection import read_lines
-from typica.mining import feature_job
+from typica.mining import feature_job, surrogate_job
 from typica.mining.config import ClusterConfig, ElementConfig, FeatureConfig, TypicalityConfig
+from typica.mining.control import Coefficients
 from typica.mining.feature_job import element_features, feature_pieces
 from typica.mining.maps import missing_pieces
 from typica.mining.scoring import score
@@ -85,9 +86,16 @@ def test_scores_are_the_same_bytes_whoever_computes_them(mining, sent, tmp_path)
     assert len(sent) == 3  # nobody was asked
 
 
-def test_draws_by_need_are_the_same_bytes_whoever_computes_them(mining, sent, tmp_path):
+@pytest.mark.parametrize("surrogate", [None, 5])
+def test_draws_by_need_are_the_same_bytes_whoever_computes_them(
+    mining, sent, tmp_path, surrogate, monkeypatch
+):
+    followed = Coefficients(0.5, 0.5, 0.5, 0.5)  # one that learnt nothing would not be
+    monkeypatch.setattr(surrogate_job, "_tried", lambda *given: followed)
     _, pictures, about = mining
-    typicality = replace(about.config.typicality, draws=6, adaptive=2, reach=0.0)
+    typicality = replace(
+        about.config.typicality, draws=6, adaptive=2, reach=0.0, surrogate=surrogate
+    )
     config = replace(about.config, typicality=typicality, elements=ElementConfig(per_label=2))
     about = replace(about, config=config)
     # not the small base, whose last layer is zero before training: all its scores are equal
