@@ -133,8 +133,8 @@ class Distillation:
         loss = distillation_loss(truth, found, noise)
         if not torch.isfinite(loss):
             raise RunError(
-                f"the surrogate's loss is {float(loss.detach())} after {self.step} steps. Give another "
-                "typicality.seed, or score with typicality.surrogate=none."
+                f"the surrogate's loss is {float(loss.detach())} after {self.step} steps. Give "
+                "another typicality.seed, or score with typicality.surrogate=none."
             )
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate(self.step)

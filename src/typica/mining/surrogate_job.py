@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,11 +29,11 @@ from .denoiser import Denoiser
 from .distillation import Distillation, Pool
 from .draws import Draws, uniform_times
 from .encoding import encode_pictures, labels_to_score
-from .estimator import Estimator
 from .folder import MiningAbout
-from .predictor import DenoiserPredictor, SurrogatePredictor
+from .predictor import DenoiserPredictor, Predictor, SurrogatePredictor
 from .surrogate import Surrogate, levels_of
 from .time_density import PILOT_DRAWS, pilot_pictures
+from .typicality import information_map, loss_map, typicality_map
 
 __all__ = ["SURROGATE_FILE", "read_surrogate", "surrogate_of"]
 
@@ -237,18 +236,14 @@ def _tried(job: _Job, model: DenoiserPredictor, surrogate: Surrogate) -> Coeffic
     Pictures that it was not taught with, where the collection has more than those.
     """
     config = job.about.config.typicality
-    estimators = [
-        Estimator(model, job.known),
-        Estimator(SurrogatePredictor(surrogate, model.schedule, config.batch_size), job.known),
-    ]
-    seed = (config.seed + 1) % 2**32
-    times = uniform_times(PILOT_DRAWS, config.t_min, config.t_max, seed)
-    draws = [
-        Draws(times[number : number + 1], (seed + number) % 2**32) for number in range(PILOT_DRAWS)
-    ]
-    pairs: dict[str, list[tuple[Tensor, Tensor]]] = {
-        name: [] for name in ("typicality", "null", "information")
-    }
+    predictors = (
+        model,
+        SurrogatePredictor(surrogate, model.schedule, config.batch_size),
+    )
+    seed = (config.seed + 1) % 2**32  # as the pilot's: the job's own draws are others
+    draws = Draws(uniform_times(PILOT_DRAWS, config.t_min, config.t_max, seed), seed)
+    row = {label: number for number, label in enumerate(job.known, start=1)}
+    pairs: tuple[list[tuple[Tensor, Tensor]], ...] = ([], [], [])
     for index in tqdm(
         pilot_pictures(job.collection),
         "try the surrogate",
@@ -257,21 +252,35 @@ def _tried(job: _Job, model: DenoiserPredictor, surrogate: Surrogate) -> Coeffic
     ):
         picture = job.collection.pictures[index]
         latents, _ = encode_pictures(job.denoiser, {index: picture}, job.about)
-        labels = [one for one in labels_to_score(picture, job.about) if one in picture.labels]
-        if not latents or not labels:
-            continue
-        given = latents[index][None], [labels[:1]]
-        found = [[estimator(*given, one, 1) for one in draws] for estimator in estimators]
-        read: dict[str, Callable[[Any], Tensor]] = {
-            "typicality": lambda means: means.typicality[0, 0, 0],
-            "null": lambda means: means.null[0],
-            "information": lambda means: means.information[0, 0],
-        }
-        for name, reading in read.items():
-            model_draws, own_draws = (
-                torch.stack([reading(means) for means in one]) for one in found
-            )
-            pairs[name].append((model_draws.cpu(), own_draws.cpu()))
-    fitted = {name: fitted_coefficients(each) for name, each in pairs.items()}
-    beta, explained = fitted["typicality"]
-    return Coefficients(beta, fitted["null"][0], fitted["information"][0], explained)
+        if latents:
+            own = next((row[one] for one in picture.labels if one in row), 1)
+            found = [_drawn(one, latents[index], own, draws) for one in predictors]
+            for kept, both in zip(pairs, zip(*found, strict=True), strict=True):
+                kept.append(both)
+    (typicality, explained), (null, _), (information, _) = map(fitted_coefficients, pairs)
+    return Coefficients(typicality, null, information, explained)
+
+
+@torch.inference_mode()
+def _drawn(
+    predict: Predictor, latent: Tensor, row: int, draws: Draws
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Typicality, loss without a label and information of single draws of a picture, `(S, h, w)`.
+
+    Arguments:
+        predict: Of UNet or surrogate.
+        latent: x, `(C, h, w)`.
+        row: Of the label.
+        draws: The S pairs (t, eps).
+    """
+    shape, device = tuple(latent.shape), predict.device
+    times = predict.schedule.times(torch.from_numpy(draws.fractions)).to(device)
+    noise = torch.stack([draws.noise(draw, shape) for draw in range(len(draws))]).to(device)
+    noisy = predict.schedule.add_noise(latent.to(device).expand_as(noise), noise, times)
+    null, label = predict(noisy, times, torch.tensor([[0, row]] * len(draws))).unbind(1)
+    found = (
+        typicality_map(null, label, noise),
+        loss_map(null, noise),
+        information_map(null, label),
+    )
+    return found[0].cpu(), found[1].cpu(), found[2].cpu()
