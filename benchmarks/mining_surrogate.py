@@ -23,6 +23,7 @@ times independent as well, the paper's).
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 import zlib
@@ -37,6 +38,7 @@ from common import write_result
 from mining_adaptive import CHUNK, GROUPS, Judge
 from mining_draws import Losses, Store, grouped, stratum_draws
 from mining_ranking import load_latents
+from typica.files import write_json
 from typica.hardware import choose_device, tune_process
 from typica.images.collection import read_pictures
 from typica.images.picture import Picture, PictureCollection
@@ -62,6 +64,8 @@ class Bench:
         typicality = replace(
             about.config.typicality,
             surrogate=given.steps,
+            surrogate_width=given.width,
+            noise="balanced",
             groups=GROUPS,
             draws=CHUNK,
             adaptive=None,
@@ -87,14 +91,17 @@ class Bench:
             self.denoiser, collection, about, given.store, plain
         )
         # taught on all pictures; its rows are those of the labels of the run
-        settings = plain | {"steps": given.steps}
-        path = given.store / f"{given.steps}" / SURROGATE_FILE
+        settings = plain | {"steps": given.steps, "width": given.width}
+        path = given.store / f"{given.steps}-{given.width}" / SURROGATE_FILE
         path.parent.mkdir(exist_ok=True)
-        began = time.process_time()
-        self.coefficients, self.taught = surrogate_of(
+        told, began = path.parent / "teaching.json", time.process_time()
+        self.coefficients, evaluations = surrogate_of(
             self.denoiser, everything, self.about, path.parent, settings
         )
-        self.teaching = time.process_time() - began
+        if not told.exists():
+            seconds = round(time.process_time() - began, 1)
+            write_json(told, {"evaluations": evaluations, "seconds": seconds})
+        self.teaching = json.loads(told.read_text())
         surrogate, _ = read_surrogate(path, settings)
         predict = SurrogatePredictor(
             surrogate.to(self.device), self.denoiser.schedule, given.batch_size
@@ -191,6 +198,7 @@ def main() -> None:
     parser.add_argument("--labels", nargs="+", help="all of the run unless given")
     parser.add_argument("--each", type=int, default=60, help="pictures per label")
     parser.add_argument("--steps", type=int, default=1500, help="typicality.surrogate")
+    parser.add_argument("--width", type=int, default=32, help="typicality.surrogate_width")
     parser.add_argument("--reference", type=int, default=20, help="balanced estimates of 20 draws")
     parser.add_argument("--pool", type=int, default=200, help="plain draws, a multiple of 20")
     parser.add_argument("--shares", type=float, nargs="+", default=[0.05, 0.2, 0.67])
@@ -259,9 +267,9 @@ def main() -> None:
         "patch": bench.judge.side,
         "pictures": len(bench.pictures),
         "steps": given.steps,
+        "width": given.width,
         "coefficients": {k: round(v, 4) for k, v in asdict(bench.coefficients).items()},
-        "evaluations of teaching": bench.taught,
-        "seconds of teaching": round(bench.teaching, 1),
+        "teaching": bench.teaching,
         "seconds": {k: round(v, 4) for k, v in bench.seconds.items()},
         "reference": CHUNK * given.reference,
         "rows": rows,

@@ -26,7 +26,7 @@ from typica.mining.config import MiningConfig, TypicalityConfig
 from typica.mining.control import MANY, Coefficients
 from typica.mining.denoiser import Denoiser
 from typica.mining.distillation import BATCH
-from typica.mining.draws import Draws, posterior_noise
+from typica.mining.draws import Draws, derived_seed, posterior_noise
 from typica.mining.folder import MiningAbout
 from typica.mining.maps import (
     holding,
@@ -210,7 +210,9 @@ def test_scores_are_those_of_the_plain_loop(collection, tmp_path, options, monke
         surrogate, coefficients = read_surrogate(path, decided)
         assert coefficients == FOLLOWED
         assert result.explained == FOLLOWED.explained
-        pilot += options["surrogate"] * BATCH * 2 + len(SIZES) * PILOT_DRAWS * 2
+        draws = options.get("draws", 6)
+        tried = PILOT_DRAWS // draws * draws
+        pilot += (options["surrogate"] * BATCH + len(SIZES) * tried) * 2
     assert result.evaluations == pilot + len(SIZES) * options.get("draws", 6) * branches
     assert (result.pieces, result.kept, result.pictures) == (3, 0, len(SIZES))
     assert max(denoiser.unet.batches) <= run_about.config.typicality.batch_size
@@ -232,13 +234,14 @@ def test_scores_are_those_of_the_plain_loop(collection, tmp_path, options, monke
                 row = torch.tensor([[rows[label]]])
                 return surrogate.predict_noise(noisy, time, row, denoiser.schedule)[:, 0]
 
-            seed = config.typicality.seed + 2
+            seed = derived_seed("surrogate", config.typicality.seed)
             same, many = (
                 plain(denoiser, picture, labels, config, density, predict, draws)
                 for draws in (None, Draws.of(more, 0, density, seed))
             )
             betas = [getattr(coefficients, name) for name in ("typicality",) * 2]
-            betas += [coefficients.null, coefficients.information]
+            others = options.get("labels") == "all"  # information was tried against no label
+            betas += [coefficients.null, 0 if others else coefficients.information]
             typicality, groups, null, information = (
                 a - beta * (b - c)
                 for a, b, c, beta in zip(
@@ -370,7 +373,7 @@ def test_a_job_that_goes_on_goes_on_teaching_its_surrogate(collection, tmp_path,
         run(denoiser, collection, run_about, maps)
     assert [p.name for p in maps.iterdir()] == ["surrogate-part.safetensors"]
     result = run(tiny_denoiser(), collection, run_about, maps)
-    tried = len(SIZES) * PILOT_DRAWS * 2
+    tried = len(SIZES) * 36 * 2  # six times the job's six draws
     assert result.evaluations == 2 * BATCH * 2 + tried + len(SIZES) * 6 * 2  # two steps were left
     assert sorted(p.name for p in maps.iterdir()) == sorted(p.name for p in whole.iterdir())
     for path in whole.iterdir():

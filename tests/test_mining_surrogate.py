@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from typica.errors import ConfigError, RunError
 from typica.memory import Room
 from typica.mining.config import TypicalityConfig
-from typica.mining.control import Coefficients, controlled, fitted_coefficients, squares
+from typica.mining.control import MANY, Coefficients, controlled, fitted_coefficients, squares
 from typica.mining.distillation import Distillation, Pool, distillation_loss
 from typica.mining.estimator import Means
 from typica.mining.predictor import SurrogatePredictor
@@ -80,6 +80,10 @@ def test_the_noise_is_that_of_the_predicted_picture():
 def test_memory_that_is_too_small_is_met_by_smaller_batches(monkeypatch):
     surrogate = seeded()
     predict = SurrogatePredictor(surrogate, SCHEDULE, 64)
+    many = torch.tensor([[0, 1, 2, 1, 0]] * 2)  # more conditions than fit at a time
+    few = SurrogatePredictor(surrogate, SCHEDULE, 2)
+    two, at = torch.randn(2, 3, 8, 8), torch.tensor([200, 600])
+    assert few(two, at, many).detach() == pytest.approx(predict(two, at, many).detach(), abs=1e-4)
     noisy, times = torch.randn(9, 3, 8, 8), torch.full((9,), 300)
     rows = torch.tensor([[0, 1]] * 9)
     whole, plain, asked = predict(noisy, times, rows), surrogate.predict_noise, []
@@ -111,11 +115,13 @@ def test_a_surrogate_that_goes_with_the_model_takes_its_chance_away_and_keeps_th
     surrogate = torch.from_numpy(shared + 0.5 * offset)[:, None, None].expand_as(zero)
     of = lambda one: Means(one, one[:, 0, 0], one[:, :, 0])  # noqa: E731
     beta, explained = fitted_coefficients([(plain[:, 0, 0], surrogate[:, 0, 0])])
-    assert beta == pytest.approx(1 / 1.25, abs=0.03)
-    assert explained == pytest.approx(1 / 1.25**2, abs=0.03)
-    # the surrogate's own mean, 5, is another than the model's, 1
+    assert beta == pytest.approx(1 / 1.25 / 1.1, abs=0.03)
+    assert explained == pytest.approx(1 / 1.25**2 / 1.1, abs=0.03)
+    # the surrogate's own mean, 5, is another than the model's, 1; a tenth of its variance is left
+    rest = np.sqrt(1.25 / MANY) * random.normal(size=(4000, 3, 3))
+    many = torch.from_numpy(rest)[:, None, None].expand_as(zero)
     found = controlled(
-        of(1 + plain), of(5 + surrogate), of(5 + zero), Coefficients(beta, beta, beta, explained)
+        of(1 + plain), of(5 + surrogate), of(5 + many), Coefficients(beta, beta, beta, explained)
     )
     for one in (found.typicality, found.null, found.information):
         assert float(one.mean()) == pytest.approx(1, abs=0.02)
@@ -144,8 +150,8 @@ def test_what_has_nothing_to_do_with_the_model_is_not_followed():
     assert fitted_coefficients([(model, 0 * model)]) == (0.0, 0.0)
     assert fitted_coefficients([(0 * model, model)]) == (0.0, 0.0)
     assert fitted_coefficients([]) == (0.0, 0.0)
-    assert fitted_coefficients([(model, model + 7)]) == pytest.approx((1.0, 1.0))
-    assert fitted_coefficients([(model, 2 * model)]) == pytest.approx((0.5, 1.0))
+    assert fitted_coefficients([(model, model)]) == pytest.approx((1 / 1.1, 1 / 1.1))
+    assert fitted_coefficients([(model, 2 * model)]) == pytest.approx((0.5 / 1.1, 1 / 1.1))
     assert fitted_coefficients([(model, other)])[1] < 0.05
 
 
@@ -264,6 +270,10 @@ def test_teaching_goes_on_from_a_state_as_if_it_had_not_stopped():
     for wrong in (
         state | {"step": torch.tensor(7)},
         state | {"optimiser.0.exp_avg": torch.zeros(1)},
+        state | {"optimiser.0.step": torch.tensor([3.0, 3.0])},
+        state | {"optimiser.0.step": torch.tensor(-1.0)},
+        state | {"optimiser.0.exp_avg_sq": -1 - state["optimiser.0.exp_avg_sq"]},
+        state | {"weights.last.bias": torch.full((3,), float("nan"))},
         {name: one for name, one in state.items() if name != "weights.last.bias"},
     ):
         with pytest.raises((ValueError, RuntimeError)):
@@ -278,10 +288,12 @@ def test_a_loss_that_is_no_number_ends_the_teaching():
         one.advance()
 
 
-@pytest.mark.parametrize("steps", [0, -3, 10**7])
-def test_numbers_of_steps_that_make_no_sense_are_told(steps):
+@pytest.mark.parametrize(
+    "wrong", [{"surrogate": one} for one in (0, -3, 10**7)] + [{"surrogate_width": 30}]
+)
+def test_numbers_that_make_no_sense_are_told(wrong):
     with pytest.raises(ConfigError, match=r"typicality\.surrogate"):
-        TypicalityConfig(surrogate=steps)
+        TypicalityConfig(**wrong)
 
 
 def test_a_surrogate_is_kept_with_its_settings(tmp_path):

@@ -46,8 +46,14 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) 
         write_tensors(aside, plain, {"typica": json.dumps(about, ensure_ascii=False)})
 
 
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def load_tensors(
+    path: Path, remedy: str = "Train again, or take the file from a backup."
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what `save_tensors` wrote.
+
+    Arguments:
+        path: The file.
+        remedy: What to do if it is damaged, for the message.
 
     Raises:
         RunError: If the file is missing, damaged, or not ours.
@@ -62,8 +68,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise RunError(f"{path}: no such file. Is this a run folder, and did it train?") from error
     except damage(SafetensorError) as error:
         raise RunError(
-            f"{path}: damaged, or not written by typica ({reason(error)}). Train again, or take "
-            "the file from a backup."
+            f"{path}: damaged, or not written by typica ({reason(error)}). {remedy}"
         ) from error
 
 

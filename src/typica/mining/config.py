@@ -138,6 +138,9 @@ class TypicalityConfig:
     which part of an estimate is chance (`control.py`). 20 draws do as well as 100 without on three
     small sets. The mean stays the same, however good or bad the surrogate. None does without
     (paper)."""
+    surrogate_width: int = 32
+    """Channels of its finest level. More follow the UNet more closely and cost more: next to Stable
+    Diffusion nothing, next to the small model twice as many cost as much as the UNet itself."""
     reach: float = 1.0
     """Standard errors by which a patch may lie below a label's last element, and its picture
     still gets more draws."""
@@ -190,6 +193,10 @@ class TypicalityConfig:
         require(
             self.surrogate is None or 1 <= self.surrogate <= 1_000_000,
             "typicality.surrogate: between 1 and 1000000, or none",
+        )
+        require(
+            4 <= self.surrogate_width <= 1024 and self.surrogate_width % 4 == 0,
+            "typicality.surrogate_width: a multiple of 4, at most 1024",
         )
         require(self.reach >= 0, "typicality.reach: at least 0")
         require(self.piece >= 1, "typicality.piece: at least 1")

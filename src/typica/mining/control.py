@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .config import TypicalityConfig
-from .draws import Draws
+from .draws import Draws, derived_seed
 from .estimator import Against, Estimator, Means
 from .time_density import TimeDensity
 
@@ -30,9 +30,6 @@ __all__ = ["MANY", "Coefficients", "Control", "controlled", "fitted_coefficients
 
 MANY = 10
 """Draws of the surrogate alone for each that it shares with the UNet."""
-
-_SEED = 2
-"""Added to that of the job for draws of the surrogate alone; 1 is the pilot's."""
 
 
 @dataclass(frozen=True)
@@ -73,22 +70,23 @@ def controlled(means: Means, same: Means, many: Means, coefficients: Coefficient
 
 
 def fitted_coefficients(pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[float, float]:
-    """The regression of the UNet's draws on the surrogate's, picture by picture.
+    """The regression of the UNet's chance on the surrogate's.
 
     Arguments:
-        pairs: For every picture what the UNet and what the surrogate found in single draws,
-            `(S, h, w)` each. Squares of 3 x 3 cells, about the size of a patch, are compared.
+        pairs: For every picture by how much two halves of some draws disagree, according to the
+            UNet and to the surrogate, `(N, h, w)` each. Squares of 3 x 3 cells, about the size of
+            a patch, are compared.
 
     Returns:
-        beta in [0, 1], and the share of the variance that it takes away, in [0, 1]; zeros where
+        The beta in [0, 1] that leaves least, and the share of the variance of an estimate that it
+        takes away, in [0, 1], the many draws of the surrogate taken into account; zeros where
         there is nothing to compare.
     """
     both = own = whole = 0.0
     for model, surrogate in pairs:
         a, b = (squares(one.double()) for one in (model, surrogate))
-        a, b = a - a.mean(0), b - b.mean(0)
         both += float((a * b).sum())
-        own += float(b.square().sum())
+        own += float(b.square().sum()) * (1 + 1 / MANY)  # the many draws vary, too
         whole += float(a.square().sum())
     if not own > 0 or not whole > 0:
         return 0.0, 0.0
@@ -127,7 +125,7 @@ class Control:
             draws=MANY * config.draws,
             adaptive=None if config.adaptive is None else MANY * config.adaptive,
         )
-        other = (config.seed + _SEED) % 2**32
+        other = derived_seed("surrogate", config.seed)
         self.many = [Draws.of(more, block, density, other) for block in range(len(config.blocks))]
 
     def __call__(
@@ -149,9 +147,15 @@ class Control:
             block: Its number.
             against: What information is measured against.
 
+        Returns:
+            Estimates of the same shapes; information may be below 0.
+
         Raises:
             ConfigError: If the device's memory is too small for one evaluation.
         """
+        coefficients = self.coefficients
+        if against == "others":  # it was tried against no label
+            coefficients = replace(coefficients, information=0.0)
         same = self.estimator(latents, labels, draws, self.groups, against=against)
         many = self.estimator(latents, labels, self.many[block], self.groups, against=against)
-        return controlled(means, same, many, self.coefficients)
+        return controlled(means, same, many, coefficients)

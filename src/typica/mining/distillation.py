@@ -20,6 +20,7 @@ from ..errors import RunError
 from .batches import generator
 from .config import TypicalityConfig
 from .control import squares
+from .draws import derived_seed
 from .predictor import Predictor
 from .surrogate import Surrogate
 from .typicality import typicality_map
@@ -152,7 +153,7 @@ class Distillation:
     def batch(self, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """What a step is computed from: x, eps, t in [0, 1), and rows `(B, 2)`."""
         pool, config = self.pool, self.config
-        random = generator(config.seed, step)
+        random = generator(derived_seed("distillation", config.seed), step)
         latents, rows = [], []
         for index in torch.randint(len(pool.latents), (BATCH,), generator=random).tolist():
             latent, told = pool.latents[index], pool.rows[index]
@@ -183,6 +184,8 @@ class Distillation:
         weights = {
             k.removeprefix("weights."): v for k, v in state.items() if k.startswith("weights.")
         }
+        if not all(torch.isfinite(one).all() for one in state.values()):
+            raise ValueError("weights that are no numbers")
         step = int(state["step"])
         if not 0 <= step <= self.steps:
             raise ValueError(f"step {step} of {self.steps}")
@@ -191,6 +194,8 @@ class Distillation:
             one = {k: state[f"optimiser.{number}.{k}"] for k in ("step", "exp_avg", "exp_avg_sq")}
             if any(one[k].shape != parameter.shape for k in ("exp_avg", "exp_avg_sq")):
                 raise ValueError("moments of another network")
+            if one["step"].shape != () or int(one["step"]) != step or one["exp_avg_sq"].min() < 0:
+                raise ValueError("moments that cannot be")
             moments[number] = one
         self.surrogate.load_state_dict(weights)
         self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": moments})

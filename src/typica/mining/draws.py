@@ -38,7 +38,14 @@ from .balance import HALVES, balance, paired_times
 from .config import TypicalityConfig
 from .time_density import TimeDensity
 
-__all__ = ["Draws", "posterior_noise", "standard_normal", "stratified_times", "uniform_times"]
+__all__ = [
+    "Draws",
+    "derived_seed",
+    "posterior_noise",
+    "standard_normal",
+    "stratified_times",
+    "uniform_times",
+]
 
 Purpose = Literal["times", "noise", "posterior"]
 
@@ -186,9 +193,17 @@ class Draws:
 
 def _block_seed(seed: int, block: int) -> int:
     """The seed of a block of draws: that of the run for the first."""
-    if block == 0:
-        return seed
-    key = hashlib.blake2b(f"block/{seed}/{block}".encode(), digest_size=4).digest()
+    return seed if block == 0 else derived_seed("block", seed, block)
+
+
+def derived_seed(purpose: str, *numbers: int) -> int:
+    """A seed of its own for a purpose, a function of the arguments, below 2**32.
+
+    Arguments:
+        purpose: What is drawn from it.
+        numbers: The run's seed, and whatever else decides it.
+    """
+    key = hashlib.blake2b("/".join(map(str, (purpose, *numbers))).encode(), digest_size=4).digest()
     return int.from_bytes(key, "little")
 
 

@@ -94,6 +94,7 @@ def scoring_options(given: TypicalityConfig, options: LocalisationOptions) -> Ty
         draws=draws,
         groups=groups,
         adaptive=None,  # average precision is over all pixels: all pictures count alike
+        surrogate=None,  # of so few pictures, teaching one would take longer than it saves
         labels="all" if options.all_labels else "own",
     )
 

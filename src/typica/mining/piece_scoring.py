@@ -138,6 +138,8 @@ class Scoring:
             return None
         config = self.about.config.typicality
         surrogate, coefficients = read_surrogate(*self.surrogate)
+        if not (coefficients.typicality or coefficients.null or coefficients.information):
+            return None  # one that learnt nothing
         surrogate = surrogate.to(denoiser.device)
         predict = SurrogatePredictor(surrogate, denoiser.schedule, config.batch_size)
         return Control(Estimator(predict, self.known), coefficients, config, self.density)
@@ -180,6 +182,10 @@ def _score_piece(
             )
             if control is not None:
                 means = control(means, stacked, labels, draws[block], block, against)
+            information = means.information
+            if config.adaptive is None:  # else when all draws are joined
+                # what is at least 0 may be estimated below it with a surrogate
+                information = information.clamp(min=0)
             for row, index in enumerate(same[start : start + count]):
                 groups = means.typicality[row].cpu().numpy()
                 typicality = groups.mean(1, dtype=np.float64).astype(np.float32)
@@ -195,7 +201,6 @@ def _score_piece(
                     means.null[row].cpu().numpy(),
                     int(stacked.shape[1]),
                     None if config.adaptive is None else len(draws[block]),
-                    # what is at least 0 may be estimated below it with a surrogate
-                    means.information[row].clamp(min=0).cpu().numpy(),
+                    information[row].cpu().numpy(),
                 )
     return [found[index] for index in sorted(found)]

@@ -111,6 +111,10 @@ class SurrogatePredictor:
 
     def __call__(self, noisy: Tensor, times: Tensor, rows: Tensor) -> Tensor:
         branches, rows = rows.shape[1], rows.to(noisy.device)
+        most = self.room.size
+        if branches > most:  # many labels: some at a time
+            parts = [self(noisy, times, rows[:, i : i + most]) for i in range(0, branches, most)]
+            return torch.cat(parts, 1)
 
         def predict(some: Sequence[int]) -> Tensor:
             part = slice(some[0], some[-1] + 1)

@@ -103,7 +103,7 @@ def joined(parts: Sequence[PictureMaps]) -> PictureMaps:
         null=mean("null"),
         information=None
         if any(part.information is None for part in parts)
-        else mean("information"),
+        else np.maximum(mean("information"), 0),
         draws=int(draws.sum()),
     )
 

@@ -21,7 +21,9 @@ from ..errors import ConfigError, RunError
 from ..hardware import choose_device, tune_process
 from ..processes import join
 from .bases import load_base, load_denoiser
+from .control import MANY
 from .denoiser import Denoiser
+from .distillation import BATCH
 from .exports import write_coco, write_csv
 from .finetuning import FinetuneResult, finetune
 from .folder import MiningAbout, MiningFolder, ModelName
@@ -32,6 +34,7 @@ from .scoring import ScoreResult, score
 from .screening import write_screened_report
 from .selection import select_elements
 from .summary import write_report
+from .surrogate import Surrogate, levels_of
 from .table import read_table
 
 __all__ = [
@@ -100,14 +103,15 @@ def _load(folder: MiningFolder, about: MiningAbout, model: ModelName, device: st
 
 
 def _loading(
-    run: OpenRun, model: ModelName, device: str, engine: Engine
+    run: OpenRun, model: ModelName, device: str, engine: Engine, decides: bool = False
 ) -> tuple[Denoiser, Callable[[], Denoiser]]:
     """A model of a run, and how other processes get it.
 
-    Where they do the work this one leaves the device to them.
+    Where they do the work this one leaves the device to them, unless something is to be decided
+    with the model before.
     """
     load = partial(_load, run.folder, run.about, model)
-    denoiser = load(device if engine.here else "cpu")
+    denoiser = load(device if engine.here or decides else "cpu")
     return denoiser, partial(load, device)
 
 
@@ -137,7 +141,9 @@ def score_run(
         RunError: If there is no such model yet; otherwise as `score`.
     """
     tune_process()
-    denoiser, load = _loading(run, model, device, engine)
+    config = run.about.config.typicality
+    decides = config.surrogate is not None or config.sampling == "importance"
+    denoiser, load = _loading(run, model, device, engine, decides)
     # shards write different pieces, so only whole jobs hold the folder
     with run.folder.locked() if engine.whole else nullcontext():
         return score(
@@ -147,7 +153,7 @@ def score_run(
             run.folder.maps(model),
             engine=engine,
             load=load,
-            bfloat16=run.about.config.typicality.bfloat16,
+            bfloat16=config.bfloat16,
             compile=compile,
             show_progress=show_progress,
         )
@@ -361,4 +367,18 @@ def scoring_minutes(run: OpenRun, device: str = "auto", batches: int = 3) -> flo
         labels = len(one.labels if config.labels == "own" else about.labels)
         if labels:
             evaluations += max(one.width, one.height) / min(one.width, one.height) * (1 + labels)
-    return evaluations * config.draws / pace / 60
+    minutes = evaluations * config.draws / pace / 60
+    if config.surrogate is None:
+        return minutes
+    small = Surrogate(
+        denoiser.codec.channels, len(about.labels), levels_of(cells), config.surrogate_width
+    )
+    small.to(denoiser.device)
+    rows = torch.tensor([[0, 1]] * size, device=denoiser.device)
+    with torch.inference_mode():
+        for _ in range(2):
+            began = time.perf_counter()
+            small.predict_noise(noisy, times, rows, denoiser.schedule).sum().item()
+    own = (time.perf_counter() - began) / size / 60  # minutes of a draw, its two predictions
+    teaching = config.surrogate * BATCH * (2 / pace / 60 + 3 * own)
+    return minutes + evaluations / 2 * config.draws * (1 + MANY) * own + teaching

@@ -34,8 +34,8 @@ def score_settings(
 ) -> dict[str, Any]:
     """What decides the maps of a collection, as plain values; kept in every piece.
 
-    The batch size is not in it, and neither is the device: they change the last digits only.
-    Reduced precision is.
+    The batch size is not in it, and neither is the device: they change the last digits only, of a
+    surrogate's weights more than that, which is why it is made once. Reduced precision is.
     """
     config = about.config.typicality
     pictures = [[p.id, p.identity, p.width, p.height] for p in collection]
@@ -51,7 +51,11 @@ def score_settings(
         "seed",
     )
     balanced = {} if config.noise == "independent" else {"noise": config.noise}
-    surrogate = {} if config.surrogate is None else {"surrogate": config.surrogate}
+    surrogate = (
+        {}
+        if config.surrogate is None
+        else {"surrogate": config.surrogate, "surrogate_width": config.surrogate_width}
+    )
     return {
         **{name: getattr(config, name) for name in names},
         # not named where they are not used, as in maps of former versions

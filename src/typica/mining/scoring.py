@@ -102,7 +102,7 @@ def score(
     Raises:
         ConfigError: If the device's memory is too small.
         DataError: If a label is unknown to the model, or no picture at all can be decoded.
-        RunError: If `out` holds pieces of other settings.
+        RunError: If the surrogate diverges; or if `out` holds pieces of other settings.
     """
     config = about.config.typicality
     began = time.monotonic()
@@ -121,10 +121,12 @@ def score(
             )
         if config.surrogate is not None:
             coefficients, cost = surrogate_of(
-                denoiser, collection, about, out, settings, show_progress
+                denoiser, collection, about, out, settings, job.density, show_progress
             )
             job.surrogate = out / SURROGATE_FILE, settings
             job.explained, job.evaluations = coefficients.explained, job.evaluations + cost
+        if not engine.here:
+            denoiser.to("cpu")  # the device is the workers'
         if config.adaptive is None:
             job.do(out, settings, job.own, job.everything, "score")
         else:

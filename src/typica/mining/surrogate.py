@@ -21,7 +21,7 @@ from .schedule import NoiseSchedule
 __all__ = ["Surrogate", "levels_of"]
 
 _COARSE = 8
-"""Cells of the short side at the coarsest level."""
+"""Least cells of the short side at the coarsest level."""
 _FREQUENCIES = 16
 _GROUPS = 4
 _TOLD = 64
@@ -31,7 +31,7 @@ _WIDEST = 4
 
 
 def levels_of(side: int) -> int:
-    """How often a grid is halved until its short side has at most 8 cells and a few."""
+    """How often a grid can be halved with 8 cells of its short side left."""
     return max(0, int(math.log2(max(1, side) / _COARSE)))
 
 
@@ -45,7 +45,7 @@ class Surrogate(nn.Module):
         width: Channels at the finest level, a multiple of 4.
     """
 
-    def __init__(self, channels: int, labels: int, levels: int, width: int = 32) -> None:
+    def __init__(self, channels: int, labels: int, levels: int, width: int) -> None:
         super().__init__()
         widths = [width * min(2**level, _WIDEST) for level in range(levels + 1)]
         self.built = {"channels": channels, "labels": labels, "levels": levels, "width": width}

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,15 +25,16 @@ from tqdm import tqdm
 from ..errors import DAMAGE, DataError, RunError, reason
 from ..images.picture import PictureCollection
 from ..runs import load_tensors, save_tensors
+from .balance import HALVES
 from .control import Coefficients, fitted_coefficients
 from .denoiser import Denoiser
 from .distillation import Distillation, Pool
-from .draws import Draws, uniform_times
+from .draws import Draws, derived_seed
 from .encoding import encode_pictures, labels_to_score
 from .folder import MiningAbout
 from .predictor import DenoiserPredictor, Predictor, SurrogatePredictor
 from .surrogate import Surrogate, levels_of
-from .time_density import PILOT_DRAWS, pilot_pictures
+from .time_density import PILOT_DRAWS, TimeDensity, pilot_pictures
 from .typicality import information_map, loss_map, typicality_map
 
 __all__ = ["SURROGATE_FILE", "read_surrogate", "surrogate_of"]
@@ -62,6 +64,7 @@ class _Job:
     about: MiningAbout
     known: tuple[str, ...]
     settings: dict[str, Any]
+    density: TimeDensity | None
     show_progress: bool
 
 
@@ -71,6 +74,7 @@ def surrogate_of(
     about: MiningAbout,
     out: Path,
     settings: dict[str, Any],
+    density: TimeDensity | None = None,
     show_progress: bool = True,
 ) -> tuple[Coefficients, int]:
     """The surrogate of a scoring job: the one beside its pieces, or taught and kept there.
@@ -81,6 +85,7 @@ def surrogate_of(
         about: Of the run; `typicality.surrogate` steps are taken.
         out: Folder of the pieces.
         settings: What decides the maps (`score_settings`).
+        density: Of importance-sampled times.
         show_progress: Show progress and time left on standard error.
 
     Returns:
@@ -88,7 +93,7 @@ def surrogate_of(
 
     Raises:
         RunError: If there is one that is damaged, or of other settings; or if it diverges.
-        DataError: If no picture with a label can be decoded.
+        DataError: If no picture with a label can be decoded, or a label is unknown to the model.
         ConfigError: If the device's memory is too small for one evaluation.
     """
     path, part = out / SURROGATE_FILE, out / _PART
@@ -96,14 +101,14 @@ def surrogate_of(
     if not path.exists():
         config = about.config.typicality
         known = about.labels if config.labels == "all" else collection.labels
-        job = _Job(denoiser, collection, about, known, settings, show_progress)
+        job = _Job(denoiser, collection, about, known, settings, density, show_progress)
         model = DenoiserPredictor(
             denoiser, known, config.batch_size, settings["precision"] == "bfloat16"
         )
-        surrogate = _taught(job, model, part)
-        coefficients = _tried(job, model, surrogate)
+        surrogate = _taught(job, model, part, path)
+        coefficients = None if path.exists() else _tried(job, model, surrogate)
         evaluations = model.evaluations
-        if not path.exists():  # another shard may have been sooner
+        if coefficients is not None and not path.exists():  # another shard may have been sooner
             about_it = {
                 "settings": settings,
                 "built": surrogate.built,
@@ -120,7 +125,8 @@ def read_surrogate(path: Path, settings: dict[str, Any]) -> tuple[Surrogate, Coe
     Raises:
         RunError: If it is missing, damaged, or of other settings.
     """
-    tensors, about = load_tensors(path)
+    remedy = f"Delete the folder {path.parent.name}/ and score anew."
+    tensors, about = load_tensors(path, remedy)
     try:
         built = {name: int(about["built"][name]) for name in _BELIEVED}
         if any(built[name] not in sizes for name, sizes in _BELIEVED.items()):
@@ -142,10 +148,7 @@ def read_surrogate(path: Path, settings: dict[str, Any]) -> tuple[Surrogate, Coe
         coefficients = Coefficients(**{k: float(v) for k, v in about["coefficients"].items()})
         same = about["settings"] == settings
     except DAMAGE as error:
-        raise RunError(
-            f"{path}: damaged ({reason(error)}). Delete the folder {path.parent.name}/ and score "
-            "anew."
-        ) from error
+        raise RunError(f"{path}: damaged ({reason(error)}). {remedy}") from error
     if not same:
         raise RunError(
             f"{path}: is of other settings. Delete the folder {path.parent.name}/ to score anew, "
@@ -154,15 +157,24 @@ def read_surrogate(path: Path, settings: dict[str, Any]) -> tuple[Surrogate, Coe
     return surrogate.eval().requires_grad_(False), coefficients
 
 
-def _taught(job: _Job, model: DenoiserPredictor, part: Path) -> Surrogate:
-    """A surrogate that has taken all its steps; goes on where a job before was interrupted."""
+def _taught(job: _Job, model: DenoiserPredictor, part: Path, path: Path) -> Surrogate:
+    """A surrogate that has taken all its steps; goes on where a job before was interrupted.
+
+    Arguments:
+        job: What is shared.
+        model: The UNet.
+        part: The file of an interrupted job.
+        path: That of the finished surrogate; where another shard has written it, this one stops.
+    """
     config, codec = job.about.config.typicality, job.denoiser.codec
     steps = config.surrogate or 0
     pool = _pool(job)
     with torch.random.fork_rng([]):
         torch.manual_seed(config.seed)
         side = job.about.config.size // codec.factor
-        surrogate = Surrogate(codec.channels, len(job.known), levels_of(side))
+        surrogate = Surrogate(
+            codec.channels, len(job.known), levels_of(side), config.surrogate_width
+        )
     surrogate.to(model.device).train()
     teaching = Distillation(model, surrogate, pool, config, steps)
     if part.exists():
@@ -177,6 +189,8 @@ def _taught(job: _Job, model: DenoiserPredictor, part: Path) -> Surrogate:
     ) as bar:
         while teaching.step < steps:
             if time.monotonic() - kept > _BETWEEN:
+                if path.exists():
+                    break
                 save_tensors(part, teaching.state(), {"settings": job.settings})
                 kept = time.monotonic()
             teaching.advance()
@@ -190,13 +204,16 @@ def _restore(teaching: Distillation, part: Path, settings: dict[str, Any]) -> No
     Raises:
         RunError: If it is damaged.
     """
-    state, about = load_tensors(part)
+    remedy = "Delete it, and the surrogate is taught anew."
+    state, about = load_tensors(part, remedy)
     if about.get("settings") != settings:
         return
     try:
         teaching.restore(state)
     except DAMAGE as error:
-        raise RunError(f"{part}: damaged ({reason(error)}). Delete it.") from error
+        raise RunError(
+            f"{part}: damaged ({reason(error)}). Delete it, and it is taught anew."
+        ) from error
 
 
 def _pool(job: _Job) -> Pool:
@@ -240,8 +257,11 @@ def _tried(job: _Job, model: DenoiserPredictor, surrogate: Surrogate) -> Coeffic
         model,
         SurrogatePredictor(surrogate, model.schedule, config.batch_size),
     )
-    seed = (config.seed + 1) % 2**32  # as the pilot's: the job's own draws are others
-    draws = Draws(uniform_times(PILOT_DRAWS, config.t_min, config.t_max, seed), seed)
+    # as the job's own draws, but others: what cancels there, cancels here
+    draws = [
+        Draws.of(config, 0, job.density, derived_seed("trial", config.seed, number))
+        for number in range(max(1, PILOT_DRAWS // config.blocks[0]))
+    ]
     row = {label: number for number, label in enumerate(job.known, start=1)}
     pairs: tuple[list[tuple[Tensor, Tensor]], ...] = ([], [], [])
     for index in tqdm(
@@ -254,7 +274,7 @@ def _tried(job: _Job, model: DenoiserPredictor, surrogate: Surrogate) -> Coeffic
         latents, _ = encode_pictures(job.denoiser, {index: picture}, job.about)
         if latents:
             own = next((row[one] for one in picture.labels if one in row), 1)
-            found = [_drawn(one, latents[index], own, draws) for one in predictors]
+            found = [_halves(one, latents[index], own, draws) for one in predictors]
             for kept, both in zip(pairs, zip(*found, strict=True), strict=True):
                 kept.append(both)
     (typicality, explained), (null, _), (information, _) = map(fitted_coefficients, pairs)
@@ -262,25 +282,40 @@ def _tried(job: _Job, model: DenoiserPredictor, surrogate: Surrogate) -> Coeffic
 
 
 @torch.inference_mode()
-def _drawn(
-    predict: Predictor, latent: Tensor, row: int, draws: Draws
+def _halves(
+    predict: Predictor, latent: Tensor, row: int, several: Sequence[Draws]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Typicality, loss without a label and information of single draws of a picture, `(S, h, w)`.
+    """By how much the halves of some draws of a picture disagree, `(N, h, w)` each.
 
     Arguments:
         predict: Of UNet or surrogate.
         latent: x, `(C, h, w)`.
         row: Of the label.
-        draws: The S pairs (t, eps).
+        several: N times draws (t, eps); every other one is of the same half.
+
+    Returns:
+        Of typicality, of the loss without a label, and of information.
     """
     shape, device = tuple(latent.shape), predict.device
-    times = predict.schedule.times(torch.from_numpy(draws.fractions)).to(device)
-    noise = torch.stack([draws.noise(draw, shape) for draw in range(len(draws))]).to(device)
-    noisy = predict.schedule.add_noise(latent.to(device).expand_as(noise), noise, times)
-    null, label = predict(noisy, times, torch.tensor([[0, row]] * len(draws))).unbind(1)
-    found = (
-        typicality_map(null, label, noise),
-        loss_map(null, noise),
-        information_map(null, label),
-    )
-    return found[0].cpu(), found[1].cpu(), found[2].cpu()
+    found: tuple[list[Tensor], ...] = ([], [], [])
+    for draws in several:
+        times = predict.schedule.times(torch.from_numpy(draws.fractions)).to(device)
+        noise = torch.stack([draws.noise(draw, shape) for draw in range(len(draws))]).to(device)
+        noisy = predict.schedule.add_noise(latent.to(device).expand_as(noise), noise, times)
+        null, label = predict(noisy, times, torch.tensor([[0, row]] * len(draws))).unbind(1)
+        weights = torch.ones(len(draws), 1, 1)
+        if draws.weights is not None:
+            weights = torch.from_numpy(draws.weights)[:, None, None]
+        for kept, values in zip(
+            found,
+            (
+                typicality_map(null, label, noise),
+                loss_map(null, noise),
+                information_map(null, label),
+            ),
+            strict=True,
+        ):
+            weighted = weights * values.cpu()
+            kept.append(weighted[0::HALVES].mean(0) - weighted[1::HALVES].mean(0))
+    typicality, loss, information = map(torch.stack, found)
+    return typicality, loss, information

@@ -105,7 +105,8 @@ def mine_samples(
         data={"name": samples.root.name, "digest": digest(samples)},
         config=replace(
             config,
-            typicality=replace(config.typicality, labels="own"),
+            # every set would be taught a surrogate of its own, for few pictures
+            typicality=replace(config.typicality, labels="own", surrogate=None),
             elements=replace(config.elements, per_label=max(keep.values())),
         ),
     )

@@ -120,6 +120,8 @@ def label_maps(
     tune_process()
     # readings are of all pictures, not of the best patches: nobody gets fewer draws
     typicality = replace(run.about.config.typicality, labels="all", adaptive=None)
+    if not whole:  # teaching a surrogate would take longer than it saves
+        typicality = replace(typicality, surrogate=None)
     about = replace(run.about, config=replace(run.about.config, typicality=typicality))
     denoiser = load_model(run, model, device)
     done = score(
