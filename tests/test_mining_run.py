@@ -22,7 +22,7 @@ from typica.mining.config import TypicalityConfig
 from typica.mining.folder import MiningFolder
 from typica.mining.maps import piece_path, read_maps
 from typica.mining.opening import begin, open_run
-from typica.mining.run import mine
+from typica.mining.run import mine, scoring_minutes
 from typica.mining.table import read_table
 
 from .mining_helpers import LABELS, tiny_config, tiny_pictures, tiny_pipeline
@@ -282,6 +282,39 @@ def test_a_run_with_draws_by_need_tells_how_many_and_what_a_shard_waits_for(data
     for a, b in zip(read_maps(one), read_maps(two), strict=True):
         assert (a.id, a.draws) == (b.id, b.draws)
         assert (a.typicality == b.typicality).all()
+
+
+def test_a_surrogate_counts_in_the_time_that_scoring_takes(data, tmp_path, monkeypatch):
+    """With a clock that ticks once a look: a batch of either takes one second."""
+    ticks = iter(range(1000))
+    monkeypatch.setattr(mining_run.time, "perf_counter", lambda: float(next(ticks)))
+    found = []
+    for steps in (None, 30):
+        typicality = TypicalityConfig(draws=4, groups=2, batch_size=8, surrogate=steps)
+        config = replace(tiny_config(), typicality=typicality)
+        given = {"base": "small", "prompt": PromptTemplate(), "config": config}
+        run = begin(data, tmp_path / f"{steps}", **given, reading=PictureOptions())
+        found.append(scoring_minutes(run, "cpu", batches=1))
+    plain, taught = found
+    second = 1 / 60
+    scoring = plain / second * 8 / 4  # evaluations of one draw of all pictures
+    more = scoring / 2 * 4 * 11 / 8 + 30 * 32 * (2 / 8 + 3 / 8)
+    assert taught == pytest.approx(plain + more * second)
+
+
+def test_a_surrogate_is_told_of_and_shared_with_workers(data, tmp_path, capsys):
+    sets = ("typicality.surrogate=4", "typicality.sampling=importance")
+    assert _run(data, tmp_path / "one", "--set", *sets) == 0
+    folder = MiningFolder(tmp_path / "one")
+    kept = {p.name: p.read_bytes() for p in folder.maps("finetuned").glob("*.safetensors")}
+    assert "surrogate.safetensors" in kept
+    for name in kept:
+        (folder.maps("finetuned") / name).unlink()
+    capsys.readouterr()
+    assert main(["mine", "score", f"{tmp_path / 'one'}", "--workers", "2"]) == 0
+    assert "of the variance of an estimate" in capsys.readouterr().out
+    for name, content in kept.items():
+        assert (folder.maps("finetuned") / name).read_bytes() == content
 
 
 def test_a_model_that_was_scored_is_not_trained_further(data, tmp_path, monkeypatch):

@@ -175,7 +175,7 @@ def mine_score(
     if opened.about.config.typicality.adaptive is not None and done.pictures:
         print(f"{done.draws / done.pictures:.1f} draws for each of them, on average")
     if done.explained is not None:
-        print(f"the surrogate takes {done.explained:.0%} of the variance of a draw away")
+        print(f"the surrogate takes {done.explained:.0%} of the variance of an estimate away")
     if done.waiting is not None:
         print(f"not finished: {done.waiting}")
     for one in done.skipped[:10]:

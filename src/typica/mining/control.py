@@ -40,7 +40,7 @@ class Coefficients:
         typicality: beta of typicality.
         null: Of the loss under the null condition.
         information: Of information.
-        explained: Share of the variance of a draw's typicality that the surrogate takes away.
+        explained: Share of the variance of an estimate of typicality that it takes away.
     """
 
     typicality: float

@@ -51,7 +51,8 @@ class ScoreResult:
         draws: Pairs (t, noise) evaluated by this job, over all pictures.
         waiting: What this shard waits for before it can go on (only where draws are given by
             need); None if its maps are complete.
-        explained: Share of the variance of a draw that the surrogate takes away; None without one.
+        explained: Share of the variance of an estimate that the surrogate takes away; None without
+            one.
     """
 
     pieces: int
