@@ -96,7 +96,7 @@ def fitted_coefficients(pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[float, 
 
 
 def squares(maps: Tensor) -> Tensor:
-    """Means over squares of 3 x 3 cells, or of what fits, `(N, h, w)` to `(N, h - 2, w - 2)`."""
+    """As `balance.smoothed`, of tensors and with a gradient, `(N, h, w)` to `(N, h - 2, w - 2)`."""
     sides = [min(3, side) for side in maps.shape[-2:]]
     return F.avg_pool2d(maps[:, None], sides, 1)[:, 0]
 

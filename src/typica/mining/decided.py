@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from ..errors import DAMAGE, RunError, reason
 from ..files import write_json
 
-__all__ = ["read_decided", "write_decided"]
+__all__ = ["read_decided", "require_same", "write_decided"]
 
 T = TypeVar("T")
 
@@ -42,12 +42,26 @@ def read_decided(
         raise RunError(
             f"{path}: damaged ({reason(error)}). Delete the folder {maps.name}/ and score anew."
         ) from error
+    require_same(path, maps, same)
+    return found
+
+
+def require_same(path: Path, maps: Path, same: bool) -> None:
+    """Refuse what was decided for a job of other settings.
+
+    Arguments:
+        path: The file.
+        maps: The folder of maps that it belongs to.
+        same: Whether its settings are the job's.
+
+    Raises:
+        RunError: If they are not.
+    """
     if not same:
         raise RunError(
             f"{path}: is of other settings. Delete the folder {maps.name}/ to score anew, give the "
             "former settings, or another --out."
         )
-    return found
 
 
 def write_decided(path: Path, settings: dict[str, Any], decided: dict[str, Any]) -> None:

@@ -151,7 +151,12 @@ class Distillation:
         return _RATE * warm * (1 + math.cos(math.pi * step / self.steps)) / 2
 
     def batch(self, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """What a step is computed from: x, eps, t in [0, 1), and rows `(B, 2)`."""
+        """What a step is computed from, on the processor.
+
+        Returns:
+            x and eps, `(B, C, side, side)`, float32; t in [t_min, t_max), `(B,)`; and the rows of
+            no label and of one of the picture's, `(B, 2)`.
+        """
         pool, config = self.pool, self.config
         random = generator(derived_seed("distillation", config.seed), step)
         latents, rows = [], []

@@ -9,19 +9,24 @@ from torch import Tensor
 
 from ..errors import DataError
 from ..images.loading import load_pixels
-from ..images.picture import Picture
+from ..images.picture import Picture, PictureCollection
 from .denoiser import Denoiser
 from .draws import posterior_noise
 from .folder import MiningAbout
 from .maps import Skipped
 from .pixels import to_tensor
 
-__all__ = ["encode_pictures", "labels_to_score"]
+__all__ = ["encode_pictures", "labels_asked", "labels_to_score"]
 
 
 def labels_to_score(picture: Picture, about: MiningAbout) -> tuple[str, ...]:
     """The labels that a picture is scored under, each alone."""
     return picture.labels if about.config.typicality.labels == "own" else about.labels
+
+
+def labels_asked(collection: PictureCollection, about: MiningAbout) -> tuple[str, ...]:
+    """All labels that a job scores pictures under, sorted."""
+    return about.labels if about.config.typicality.labels == "all" else collection.labels
 
 
 @torch.inference_mode()

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from ..images.picture import PictureCollection
 from .denoiser import Denoiser
 from .draws import Draws
-from .encoding import encode_pictures, labels_to_score
+from .encoding import encode_pictures, labels_asked, labels_to_score
 from .estimator import Estimator
 from .folder import MiningAbout
 from .predictor import DenoiserPredictor
@@ -74,7 +74,7 @@ def density_of_times(
         seed=(config.seed + 1) % 2**32,  # the job's own draws are others
     )
     draws = Draws.of(few)
-    known_labels = about.labels if config.labels == "all" else collection.labels
+    known_labels = labels_asked(collection, about)
     bfloat16 = settings["precision"] == "bfloat16"
     predict = DenoiserPredictor(denoiser, known_labels, config.batch_size, bfloat16)
     estimator = Estimator(predict, known_labels)

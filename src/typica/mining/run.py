@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from ..configs import require
 from ..engines.engine import DEFAULT, Engine
@@ -30,6 +31,7 @@ from .folder import MiningAbout, MiningFolder, ModelName
 from .maps import read_maps
 from .opening import OpenRun
 from .readings.filters import Filter
+from .schedule import NoiseSchedule
 from .scoring import ScoreResult, score
 from .screening import write_screened_report
 from .selection import select_elements
@@ -370,15 +372,30 @@ def scoring_minutes(run: OpenRun, device: str = "auto", batches: int = 3) -> flo
     minutes = evaluations * config.draws / pace / 60
     if config.surrogate is None:
         return minutes
-    small = Surrogate(
+    surrogate = Surrogate(
         denoiser.codec.channels, len(about.labels), levels_of(cells), config.surrogate_width
-    )
-    small.to(denoiser.device)
-    rows = torch.tensor([[0, 1]] * size, device=denoiser.device)
-    with torch.inference_mode():
-        for _ in range(2):
-            began = time.perf_counter()
-            small.predict_noise(noisy, times, rows, denoiser.schedule).sum().item()
-    own = (time.perf_counter() - began) / size / 60  # minutes of a draw, its two predictions
+    ).to(denoiser.device)
+    own = _draw_minutes(surrogate, noisy, times, denoiser.schedule)
+    # a step back through it takes twice as long as one forward
     teaching = config.surrogate * BATCH * (2 / pace / 60 + 3 * own)
     return minutes + evaluations / 2 * config.draws * (1 + MANY) * own + teaching
+
+
+@torch.inference_mode()
+def _draw_minutes(
+    surrogate: Surrogate, noisy: Tensor, times: Tensor, schedule: NoiseSchedule
+) -> float:
+    """Minutes that a surrogate takes for the two predictions of one draw, the second time.
+
+    Arguments:
+        surrogate: On the device.
+        noisy: A batch, `(B, C, h, w)`.
+        times: t, `(B,)`.
+        schedule: Of the denoiser.
+    """
+    rows = torch.tensor([[0, 1]] * len(noisy), device=noisy.device)
+    began = 0.0
+    for _ in range(2):  # the first is slower
+        began = time.perf_counter()
+        surrogate.predict_noise(noisy, times, rows, schedule).sum().item()
+    return (time.perf_counter() - began) / len(noisy) / 60

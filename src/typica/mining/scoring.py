@@ -22,6 +22,7 @@ from ..engines.worker import Piece
 from ..errors import DataError, RunError
 from ..images.picture import PictureCollection
 from .denoiser import Denoiser
+from .encoding import labels_asked
 from .folder import MiningAbout
 from .maps import Skipped, check_piece, holding, piece_path, write_piece
 from .piece_scoring import Scoring, progress_weight
@@ -233,7 +234,7 @@ class _Job:
             else:
                 write_piece(out, number, (), (), settings)
         config = self.about.config.typicality
-        known = self.about.labels if config.labels == "all" else self.collection.labels
+        known = labels_asked(self.collection, self.about)
         elsewhere = not self.engine.here
         work = Scoring(
             self.about,

@@ -42,7 +42,10 @@ class Surrogate(nn.Module):
         channels: C of the latents.
         labels: Number of labels; row 0 is the null condition, row k the k-th label.
         levels: Halvings of the grid (`levels_of`).
-        width: Channels at the finest level, a multiple of 4.
+        width: Channels at the finest level, a multiple of 4; those of coarser ones are 2 and 4
+            times as many.
+
+    `built` holds these four by their names.
     """
 
     def __init__(self, channels: int, labels: int, levels: int, width: int) -> None:
@@ -55,14 +58,14 @@ class Surrogate(nn.Module):
         self.told = nn.Embedding(labels + 1, _TOLD)
         self.first = nn.Conv2d(channels, width, 1)
         # on the way down, without the label
-        self.fine = nn.ModuleList(_pair(one) for one in widths[:-1])
+        self.down_blocks = nn.ModuleList(_pair(one) for one in widths[:-1])
         self.down = nn.ModuleList(nn.Conv2d(a, b, 2, 2) for a, b in itertools.pairwise(widths))
         # on the way up, with it
         self.coarsest = _pair(widths[-1])
         self.up = nn.ModuleList(
             nn.ConvTranspose2d(b, a, 2, 2) for a, b in itertools.pairwise(widths)
         )
-        self.label = nn.ModuleList(_pair(one) for one in widths[:-1])
+        self.up_blocks = nn.ModuleList(_pair(one) for one in widths[:-1])
         self.last = nn.Conv2d(width, channels, 1)
 
     def forward(self, noisy: Tensor, times: Tensor, rows: Tensor) -> Tensor:
@@ -80,13 +83,13 @@ class Surrogate(nn.Module):
         when = self.time(_waves(times))
         plain = F.silu(when)
         grids = [self.first(noisy)]
-        for blocks, down in zip(self.fine, self.down, strict=True):
+        for blocks, down in zip(self.down_blocks, self.down, strict=True):
             grids[-1] = _through(blocks, grids[-1], plain)
             grids.append(down(grids[-1]))
         told = F.silu((when[:, None] + self.told(rows)).flatten(0, 1))
         here = _through(self.coarsest, grids.pop().repeat_interleave(branches, 0), told)
         here = here + here.mean((2, 3), keepdim=True) / 2
-        for blocks, up in zip(reversed(self.label), reversed(self.up), strict=True):
+        for blocks, up in zip(reversed(self.up_blocks), reversed(self.up), strict=True):
             beside = grids.pop().repeat_interleave(branches, 0)
             # an odd side is one cell short after a halving
             here = beside + F.interpolate(up(here), beside.shape[-2:])
@@ -120,7 +123,10 @@ class Surrogate(nn.Module):
 
 
 class _Block(nn.Module):
-    """Two convolutions beside the identity, which they are at first; told time and condition."""
+    """Two convolutions beside the identity, which they are at first; told time and condition.
+
+    `(N, width, h, w)` and what it is told, `(N, 64)`, to `(N, width, h, w)`.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()

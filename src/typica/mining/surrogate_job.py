@@ -10,7 +10,6 @@ there.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Sequence
@@ -27,14 +26,15 @@ from ..images.picture import PictureCollection
 from ..runs import load_tensors, save_tensors
 from .balance import HALVES
 from .control import Coefficients, fitted_coefficients
+from .decided import require_same
 from .denoiser import Denoiser
 from .distillation import Distillation, Pool
 from .draws import Draws, derived_seed
-from .encoding import encode_pictures, labels_to_score
+from .encoding import encode_pictures, labels_asked, labels_to_score
 from .folder import MiningAbout
 from .predictor import DenoiserPredictor, Predictor, SurrogatePredictor
 from .surrogate import Surrogate, levels_of
-from .time_density import PILOT_DRAWS, TimeDensity, pilot_pictures
+from .time_density import PILOT_DRAWS, TimeDensity, pilot_pictures, shuffled
 from .typicality import information_map, loss_map, typicality_map
 
 __all__ = ["SURROGATE_FILE", "read_surrogate", "surrogate_of"]
@@ -100,7 +100,7 @@ def surrogate_of(
     evaluations = 0
     if not path.exists():
         config = about.config.typicality
-        known = about.labels if config.labels == "all" else collection.labels
+        known = labels_asked(collection, about)
         job = _Job(denoiser, collection, about, known, settings, density, show_progress)
         model = DenoiserPredictor(
             denoiser, known, config.batch_size, settings["precision"] == "bfloat16"
@@ -109,12 +109,12 @@ def surrogate_of(
         coefficients = None if path.exists() else _tried(job, model, surrogate)
         evaluations = model.evaluations
         if coefficients is not None and not path.exists():  # another shard may have been sooner
-            about_it = {
+            description = {
                 "settings": settings,
                 "built": surrogate.built,
                 "coefficients": asdict(coefficients),
             }
-            save_tensors(path, surrogate.state_dict(), about_it)
+            save_tensors(path, surrogate.state_dict(), description)
     part.unlink(missing_ok=True)
     return read_surrogate(path, settings)[1], evaluations
 
@@ -149,11 +149,7 @@ def read_surrogate(path: Path, settings: dict[str, Any]) -> tuple[Surrogate, Coe
         same = about["settings"] == settings
     except DAMAGE as error:
         raise RunError(f"{path}: damaged ({reason(error)}). {remedy}") from error
-    if not same:
-        raise RunError(
-            f"{path}: is of other settings. Delete the folder {path.parent.name}/ to score anew, "
-            "give the former settings, or another --out."
-        )
+    require_same(path, path.parent, same)
     return surrogate.eval().requires_grad_(False), coefficients
 
 
@@ -211,25 +207,22 @@ def _restore(teaching: Distillation, part: Path, settings: dict[str, Any]) -> No
     try:
         teaching.restore(state)
     except DAMAGE as error:
-        raise RunError(
-            f"{part}: damaged ({reason(error)}). Delete it, and it is taught anew."
-        ) from error
+        raise RunError(f"{part}: damaged ({reason(error)}). {remedy}") from error
 
 
 def _pool(job: _Job) -> Pool:
-    """The pictures that it is taught with: chosen by their ids, the pilot's last of all.
+    """The pictures that it is taught with: chosen by their ids, the pilot's if others are few.
 
     Raises:
         DataError: If there is none.
     """
     collection = job.collection
     with_labels = [i for i, one in enumerate(collection) if labels_to_score(one, job.about)]
-    with_labels.sort(key=lambda i: hashlib.blake2b(collection.pictures[i].id.encode()).digest())
     row = {label: number for number, label in enumerate(job.known, start=1)}
     latents: list[Tensor] = []
     rows: list[list[int]] = []
     for index in tqdm(
-        with_labels[-_POOL:],
+        shuffled(collection, with_labels)[-_POOL:],
         "pictures for the surrogate",
         unit="pictures",
         disable=not job.show_progress,

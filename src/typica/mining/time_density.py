@@ -17,7 +17,7 @@ mixture*, Hesterberg 1995). A poor pilot costs draws; the mean is unbiased whate
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ __all__ = [
     "fitted_density",
     "pilot_pictures",
     "read_density",
+    "shuffled",
     "spread_by_time",
     "write_density",
 ]
@@ -122,8 +123,14 @@ def spread_by_time(draws: Sequence[NDArray[np.floating]], shares: Floats) -> lis
 def pilot_pictures(collection: PictureCollection) -> list[int]:
     """Indices of the pictures that the pilot takes: of those with a label, chosen by their ids."""
     known = [i for i, one in enumerate(collection) if one.labels]
-    known.sort(key=lambda i: hashlib.blake2b(collection.pictures[i].id.encode()).digest())
-    return sorted(known[:PILOT_PICTURES])
+    return sorted(shuffled(collection, known)[:PILOT_PICTURES])
+
+
+def shuffled(collection: PictureCollection, indices: Iterable[int]) -> list[int]:
+    """Indices of pictures in an order that depends on their ids alone, and on nothing in them."""
+    return sorted(
+        indices, key=lambda i: hashlib.blake2b(collection.pictures[i].id.encode()).digest()
+    )
 
 
 def read_density(path: Path, settings: dict[str, Any]) -> TimeDensity | None:
