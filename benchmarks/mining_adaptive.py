@@ -38,7 +38,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import zlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -48,10 +47,10 @@ import numpy as np
 
 from common import write_result
 from mining_draws import Losses, Store, grouped, stratum_draws
-from mining_ranking import correlation, load_latents, overlaps
+from mining_ranking import by_label, correlation, load_latents, overlaps
 from typica.hardware import choose_device, tune_process
 from typica.images.collection import read_pictures
-from typica.images.picture import Picture, PictureCollection
+from typica.images.picture import PictureCollection
 from typica.mining.bases import load_denoiser
 from typica.mining.config import TypicalityConfig
 from typica.mining.elements import Element, label_elements
@@ -242,12 +241,9 @@ def main() -> None:
     folder = MiningFolder(given.run)
     about = folder.about()
     denoiser = load_denoiser(folder.denoiser, about, device).eval()
-    by_label: dict[str, list[Picture]] = defaultdict(list)
     everything = read_pictures(given.data)
-    for picture in sorted(everything, key=lambda p: zlib.crc32(p.id.encode())):
-        by_label[picture.label].append(picture)
-    wanted = given.labels or list(about.labels)
-    pictures = tuple(one for label in wanted for one in by_label[label][: given.each])
+    wanted, available = given.labels or list(about.labels), by_label(everything)
+    pictures = tuple(one for label in wanted for one in available[label][: given.each])
     collection = PictureCollection(everything.root, pictures)
     latents, sizes = load_latents(denoiser, list(pictures), about.config.size)
     labels = {one.id: one.label for one in pictures}

@@ -34,7 +34,6 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-import zlib
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
@@ -44,11 +43,10 @@ import torch
 from torch import Tensor
 
 from common import write_result
-from mining_ranking import Patches, compare, load_latents, read_patches
+from mining_ranking import Patches, by_label, compare, load_latents, read_patches
 from typica.files import atomic_path
 from typica.hardware import choose_device, tune_process
 from typica.images.collection import read_pictures
-from typica.images.picture import Picture
 from typica.mining.balance import calibrated
 from typica.mining.bases import load_denoiser
 from typica.mining.config import TypicalityConfig
@@ -176,15 +174,13 @@ def main() -> None:
     folder = MiningFolder(given.run)
     about = folder.about()
     denoiser = load_denoiser(folder.denoiser, about, device).eval()
-    by_label: dict[str, list[Picture]] = defaultdict(list)
-    for picture in sorted(read_pictures(given.data), key=lambda p: zlib.crc32(p.id.encode())):
-        by_label[picture.label].append(picture)
+    available = by_label(read_pictures(given.data))
     wanted = given.labels or list(about.labels)
-    pictures = [picture for label in wanted for picture in by_label[label][: given.each]]
+    pictures = [picture for label in wanted for picture in available[label][: given.each]]
     labels = {picture.id: picture.label for picture in pictures}
     latents, sizes = load_latents(denoiser, pictures, about.config.size)
     (side, *_) = patch_sides(about.config.size, about.config.elements)
-    average = np.mean([len(by_label[label]) for label in wanted])
+    average = np.mean([len(available[label]) for label in wanted])
     share = min(1.0, 1000 / (about.config.elements.per_picture * average))
     estimator = Estimator(DenoiserPredictor(denoiser, about.labels, given.batch_size), about.labels)
     options = about.config.typicality

@@ -46,7 +46,7 @@ from common import write_result
 from typica.hardware import choose_device, tune_process
 from typica.images.collection import read_pictures
 from typica.images.loading import load_pixels
-from typica.images.picture import Picture
+from typica.images.picture import Picture, PictureCollection
 from typica.mining import denoiser as denoiser_module
 from typica.mining.bases import load_base, load_denoiser
 from typica.mining.denoiser import Denoiser
@@ -235,6 +235,14 @@ def overlaps(down: int, across: int, side: int) -> bool:
     return shared / (2 * side * side - shared) > 0.5
 
 
+def by_label(collection: PictureCollection) -> dict[str, list[Picture]]:
+    """The pictures of every label, in an order that depends on their ids alone."""
+    found: dict[str, list[Picture]] = defaultdict(list)
+    for picture in sorted(collection, key=lambda p: zlib.crc32(p.id.encode())):
+        found[picture.label].append(picture)
+    return found
+
+
 def load_latents(
     denoiser: Denoiser, pictures: list[Picture], size: int
 ) -> tuple[dict[str, Tensor], dict[str, tuple[int, int]]]:
@@ -274,12 +282,9 @@ def main() -> None:
     else:
         denoiser = load_denoiser(folder.denoiser, about, device).eval()
     collection = read_pictures(given.data)
-    by_label = defaultdict(list)
-    for picture in sorted(collection, key=lambda p: zlib.crc32(p.id.encode())):
-        if picture.label in about.labels:
-            by_label[picture.label].append(picture)
-    each = max(1, given.pictures // len(by_label))
-    pictures = [picture for found in by_label.values() for picture in found[:each]]
+    known = {k: found for k, found in by_label(collection).items() if k in about.labels}
+    each = max(1, given.pictures // len(known))
+    pictures = [picture for found in known.values() for picture in found[:each]]
     labels = {picture.id: picture.label for picture in pictures}
     latents, sizes = load_latents(denoiser, pictures, about.config.size)
     (side, *_) = patch_sides(about.config.size, about.config.elements)

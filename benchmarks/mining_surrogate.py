@@ -26,7 +26,6 @@ import argparse
 import json
 import sys
 import time
-import zlib
 from collections import defaultdict
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -37,11 +36,11 @@ import torch
 from common import write_result
 from mining_adaptive import CHUNK, GROUPS, Judge
 from mining_draws import Losses, Store, grouped, stratum_draws
-from mining_ranking import load_latents
+from mining_ranking import by_label, load_latents
 from typica.files import write_json
 from typica.hardware import choose_device, tune_process
 from typica.images.collection import read_pictures
-from typica.images.picture import Picture, PictureCollection
+from typica.images.picture import PictureCollection
 from typica.mining.balance import calibrated
 from typica.mining.bases import load_denoiser
 from typica.mining.control import Control
@@ -73,11 +72,8 @@ class Bench:
         self.about = replace(about, config=replace(about.config, typicality=typicality))
         self.denoiser = load_denoiser(folder.denoiser, about, self.device).eval()
         everything = read_pictures(given.data)
-        by_label: dict[str, list[Picture]] = defaultdict(list)
-        for picture in sorted(everything, key=lambda p: zlib.crc32(p.id.encode())):
-            by_label[picture.label].append(picture)
-        self.wanted = given.labels or list(about.labels)
-        self.pictures = [one for label in self.wanted for one in by_label[label][: given.each]]
+        self.wanted, available = given.labels or list(about.labels), by_label(everything)
+        self.pictures = [one for label in self.wanted for one in available[label][: given.each]]
         self.latents, sizes = load_latents(self.denoiser, self.pictures, about.config.size)
         self.labels = {one.id: one.label for one in self.pictures}
         unet = Estimator(
